@@ -1,0 +1,1 @@
+//! The data path: input, buffers, processing, output and their topology

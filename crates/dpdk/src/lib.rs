@@ -1,0 +1,1 @@
+//! Safe, owning types over DPDK: a packet source for the data path

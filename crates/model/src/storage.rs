@@ -1,0 +1,62 @@
+//! Where segments are kept: one directory of files, or a simulated disk.
+
+use std::io;
+
+/// A directory of segments. Names are plain file names, without a path.
+pub trait Storage: Send {
+    /// A file that is being written.
+    type File: StorageFile;
+
+    /// Creates `name` for writing. Never overwrites and never follows a symbolic link.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists` if the name is taken; else what the file system said.
+    fn create(&mut self, name: &str) -> io::Result<Self::File>;
+
+    /// Renames `from` to `to`, which must not exist.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists` if `to` is taken; else what the file system said.
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Makes the names in the directory durable.
+    ///
+    /// # Errors
+    ///
+    /// What the file system said.
+    fn sync_directory(&mut self) -> io::Result<()>;
+
+    /// Returns the names in the directory, in no order.
+    ///
+    /// # Errors
+    ///
+    /// What the file system said.
+    fn list(&self) -> io::Result<Vec<String>>;
+}
+
+/// A file that is being written, from its start to its end.
+pub trait StorageFile: Send {
+    /// Writes some of `bytes` at the end, and returns how many: as `write(2)`, it may be fewer.
+    ///
+    /// # Errors
+    ///
+    /// What the file system said. Nothing of `bytes` was written then.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Cuts the file to `length_bytes`, so that the next append starts there.
+    ///
+    /// # Errors
+    ///
+    /// What the file system said.
+    fn truncate(&mut self, length_bytes: u64) -> io::Result<()>;
+
+    /// Makes everything appended so far durable.
+    ///
+    /// # Errors
+    ///
+    /// What the file system said. After an error, what was not durable before is lost for good:
+    /// a later success says nothing about it.
+    fn sync(&mut self) -> io::Result<()>;
+}

@@ -1,0 +1,1 @@
+//! Header decoding, flow keys and flow hashes; no I/O, no allocation

@@ -1,0 +1,1 @@
+//! The segment file: pcapng blocks in zstd frames, sealed and rotated

@@ -1,0 +1,1 @@
+//! Counters, snapshots and the stats JSON

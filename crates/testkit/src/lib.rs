@@ -1,0 +1,1 @@
+//! Simulated port, disk and clock, and synthetic traffic, for tests only
