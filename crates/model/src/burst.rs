@@ -60,8 +60,9 @@ pub trait PacketSource: Send {
     /// What it delivers.
     type Burst: Burst;
 
-    /// Polls once, replacing the contents of `burst`, and returns the number of packets.
-    fn receive_into(&mut self, burst: &mut Self::Burst) -> usize;
+    /// Polls once for at most `packets_max` packets (and never more than [`BURST_PACKETS_MAX`]),
+    /// replacing the contents of `burst`, and returns the number of packets.
+    fn receive_into(&mut self, burst: &mut Self::Burst, packets_max: usize) -> usize;
 }
 
 /// The one producer's end of a ring between two lcores.
