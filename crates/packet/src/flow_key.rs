@@ -1,0 +1,467 @@
+//! The name of a flow: the same for both directions, with the direction beside it.
+
+use core::cmp::Ordering;
+use core::hash::{Hash, Hasher};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::numbers::ip_protocol;
+use crate::transport::icmp_ports;
+
+/// The bytes of a key in [`FlowKey::to_bytes`].
+const KEY_BYTES: usize = 44;
+
+/// A flow's 5-tuple and VLANs, the same whichever end sends.
+///
+/// The end with the smaller (address, port) comes first and is called *low*. Where the ports are
+/// a one-way ICMP type and code, the sender is low: such messages have no other direction. This
+/// is the order of the community-id specification, so that [`community_id`](crate::community_id)
+/// need not look at a packet.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(C, align(4))]
+pub struct FlowKey {
+    /// IPv4 addresses are the first four bytes, and zeros.
+    low_address: [u8; 16],
+    high_address: [u8; 16],
+    low_port: u16,
+    high_port: u16,
+    vlan_ids: [u16; 2],
+    protocol: u8,
+    /// 4 or 6.
+    version: u8,
+    port_kind: PortKind,
+}
+
+/// A flow and which way along it a packet went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// The flow.
+    pub key: FlowKey,
+    /// Who sent.
+    pub direction: Direction,
+}
+
+/// Which end of a [`FlowKey`] sent a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    /// The low end.
+    LowToHigh,
+    /// The high end.
+    HighToLow,
+}
+
+/// What the ports of a [`FlowKey`] are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum PortKind {
+    /// There are none: a protocol without ports, a later fragment, or a header cut short. Both
+    /// are 0.
+    None = 0,
+    /// Ports of TCP, UDP or SCTP.
+    Transport = 1,
+    /// An ICMP type and the type that answers it.
+    IcmpTwoWay = 2,
+    /// An ICMP type and code; low is the sender.
+    IcmpOneWay = 3,
+}
+
+/// The ports of one packet, source first.
+#[derive(Clone, Copy)]
+pub(crate) struct Ports {
+    pub(crate) source: u16,
+    pub(crate) destination: u16,
+    pub(crate) kind: PortKind,
+}
+
+impl Ports {
+    pub(crate) const NONE: Self = Self { source: 0, destination: 0, kind: PortKind::None };
+
+    #[inline(always)]
+    pub(crate) fn transport(source: u16, destination: u16) -> Self {
+        Self { source, destination, kind: PortKind::Transport }
+    }
+}
+
+impl FlowKey {
+    #[inline(always)]
+    pub(crate) fn of_ipv4(
+        from: u32,
+        to: u32,
+        ports: Ports,
+        protocol: u8,
+        vlan_ids: [u16; 2],
+    ) -> Flow {
+        let source = u64::from(from) << 16 | u64::from(ports.source);
+        let destination = u64::from(to) << 16 | u64::from(ports.destination);
+        let ordered = ports.kind == PortKind::IcmpOneWay || source <= destination;
+        let (low, high) = if ordered { (source, destination) } else { (destination, source) };
+        let key = Self {
+            low_address: ipv4_padded(low),
+            high_address: ipv4_padded(high),
+            low_port: low as u16,
+            high_port: high as u16,
+            vlan_ids,
+            protocol,
+            version: 4,
+            port_kind: ports.kind,
+        };
+        Flow { key, direction: Direction::of(ordered) }
+    }
+
+    #[inline(always)]
+    pub(crate) fn of_ipv6(
+        from: &[u8; 16],
+        to: &[u8; 16],
+        ports: Ports,
+        protocol: u8,
+        vlan_ids: [u16; 2],
+    ) -> Flow {
+        let source = (u128::from_be_bytes(*from), ports.source);
+        let destination = (u128::from_be_bytes(*to), ports.destination);
+        let ordered = ports.kind == PortKind::IcmpOneWay || source <= destination;
+        let (low, high) = if ordered { (source, destination) } else { (destination, source) };
+        let key = Self {
+            low_address: low.0.to_be_bytes(),
+            high_address: high.0.to_be_bytes(),
+            low_port: low.1,
+            high_port: high.1,
+            vlan_ids,
+            protocol,
+            version: 6,
+            port_kind: ports.kind,
+        };
+        Flow { key, direction: Direction::of(ordered) }
+    }
+
+    /// Returns the low end's address.
+    pub fn low_address(&self) -> IpAddr {
+        self.address(&self.low_address)
+    }
+
+    /// Returns the high end's address.
+    pub fn high_address(&self) -> IpAddr {
+        self.address(&self.high_address)
+    }
+
+    /// Returns the low end's address in network byte order: 4 or 16 bytes.
+    #[inline]
+    pub fn low_octets(&self) -> &[u8] {
+        &self.low_address[..self.address_bytes()]
+    }
+
+    /// Returns the high end's address in network byte order: 4 or 16 bytes.
+    #[inline]
+    pub fn high_octets(&self) -> &[u8] {
+        &self.high_address[..self.address_bytes()]
+    }
+
+    /// Returns the low end's port, or what stands for it.
+    #[inline]
+    pub fn low_port(&self) -> u16 {
+        self.low_port
+    }
+
+    /// Returns the high end's port, or what stands for it.
+    #[inline]
+    pub fn high_port(&self) -> u16 {
+        self.high_port
+    }
+
+    /// Returns what the ports are.
+    #[inline]
+    pub fn port_kind(&self) -> PortKind {
+        self.port_kind
+    }
+
+    /// Returns the IP protocol behind all extension headers that could be read.
+    #[inline]
+    pub fn protocol(&self) -> u8 {
+        self.protocol
+    }
+
+    /// Returns whether the addresses are IPv6.
+    #[inline]
+    pub fn is_ipv6(&self) -> bool {
+        self.version == 6
+    }
+
+    /// Returns the first two VLAN identifiers, from the outside, priority tags left out; 0 is
+    /// none.
+    #[inline]
+    pub fn vlan_ids(&self) -> [u16; 2] {
+        self.vlan_ids
+    }
+
+    /// Hashes the key for a table in memory, with a `seed` that an attacker does not know.
+    ///
+    /// Three folded multiplications: fast and well mixed, but no cryptographic hash, and no part
+    /// of any file format.
+    #[inline]
+    pub fn hash64(&self, seed: u64) -> u64 {
+        let [low, low_rest] = halves(&self.low_address);
+        let [high, high_rest] = halves(&self.high_address);
+        let ports = u64::from(self.low_port) << 48
+            | u64::from(self.high_port) << 32
+            | u64::from(self.vlan_ids[0]) << 16
+            | u64::from(self.vlan_ids[1]);
+        let kinds =
+            u64::from(self.protocol) << 16 | u64::from(self.version) << 8 | self.port_kind as u64;
+        let addresses = fold(low ^ MIX_A ^ seed, high ^ MIX_B)
+            ^ fold(low_rest ^ MIX_C ^ seed.rotate_left(32), high_rest ^ MIX_D);
+        fold(addresses ^ ports, kinds ^ MIX_E ^ seed.rotate_left(17))
+    }
+
+    /// Returns the key as bytes, the same on every machine: low address (16), high address (16),
+    /// low port, high port, outer and inner VLAN identifier (2 each), protocol, IP version, port
+    /// kind, zero (1 each); numbers are big-endian, IPv4 addresses are padded with zeros.
+    pub fn to_bytes(&self) -> [u8; KEY_BYTES] {
+        let mut out = [0; KEY_BYTES];
+        out[..16].copy_from_slice(&self.low_address);
+        out[16..32].copy_from_slice(&self.high_address);
+        let numbers = [self.low_port, self.high_port, self.vlan_ids[0], self.vlan_ids[1]];
+        for (place, number) in out[32..40].as_chunks_mut().0.iter_mut().zip(numbers) {
+            *place = number.to_be_bytes();
+        }
+        out[40..43].copy_from_slice(&[self.protocol, self.version, self.port_kind as u8]);
+        out
+    }
+
+    /// Reads what [`to_bytes`](Self::to_bytes) wrote; `None` for bytes that no key yields.
+    pub fn from_bytes(bytes: &[u8; KEY_BYTES]) -> Option<Self> {
+        let (address_pair, rest) = bytes.split_at(32);
+        let mut numbers = [0; 4];
+        for (number, place) in numbers.iter_mut().zip(rest[..8].as_chunks().0) {
+            *number = u16::from_be_bytes(*place);
+        }
+        let [low_port, high_port, outer_vlan, inner_vlan] = numbers;
+        let key = Self {
+            low_address: *address_pair.first_chunk()?,
+            high_address: *address_pair.last_chunk()?,
+            low_port,
+            high_port,
+            vlan_ids: [outer_vlan, inner_vlan],
+            protocol: bytes[40],
+            version: bytes[41],
+            port_kind: PortKind::from_byte(bytes[42])?,
+        };
+        (bytes[43] == 0 && key.is_canonical()).then_some(key)
+    }
+
+    /// Returns whether the constructors could have made this key.
+    fn is_canonical(&self) -> bool {
+        let ports =
+            Ports { source: self.low_port, destination: self.high_port, kind: self.port_kind };
+        let padded = |address: &[u8; 16]| address[4..] == [0; 12];
+        let addresses_fit = match self.version {
+            4 => padded(&self.low_address) && padded(&self.high_address),
+            6 => true,
+            _ => return false,
+        };
+        let order = (self.low_address, self.low_port).cmp(&(self.high_address, self.high_port));
+        addresses_fit
+            && (order != Ordering::Greater || self.port_kind == PortKind::IcmpOneWay)
+            && self.vlan_ids.iter().all(|id| *id < 4096)
+            && compact_vlans(self.vlan_ids) == self.vlan_ids
+            && ports.fit(self.protocol)
+    }
+
+    #[inline]
+    fn address_bytes(&self) -> usize {
+        if self.version == 6 { 16 } else { 4 }
+    }
+
+    fn address(&self, octets: &[u8; 16]) -> IpAddr {
+        if self.version == 6 {
+            return IpAddr::V6(Ipv6Addr::from(*octets));
+        }
+        let [a, b, c, d, ..] = *octets;
+        IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+    }
+}
+
+impl Flow {
+    /// Names the flow of a packet from `source` to `destination`.
+    ///
+    /// Ports count for TCP, UDP and SCTP. For ICMP and ICMPv6 (by `protocol`) the ports are type
+    /// and code, as in Zeek and in community-id. For all other protocols they are ignored.
+    /// VLAN identifiers are taken modulo 4096, the outer one first; 0 stands for none.
+    /// An IPv4 address beside an IPv6 one is taken as its IPv4-mapped form.
+    pub fn new(
+        source: (IpAddr, u16),
+        destination: (IpAddr, u16),
+        protocol: u8,
+        vlan_ids: [u16; 2],
+    ) -> Self {
+        let ports = match protocol {
+            ip_protocol::TCP | ip_protocol::UDP | ip_protocol::SCTP => {
+                Ports::transport(source.1, destination.1)
+            }
+            ip_protocol::ICMP | ip_protocol::ICMPV6 => {
+                icmp_ports(protocol, source.1 as u8, destination.1 as u8)
+            }
+            _ => Ports::NONE,
+        };
+        let vlan_ids = compact_vlans(vlan_ids.map(|id| id & 0x0fff));
+        match (source.0, destination.0) {
+            (IpAddr::V4(from), IpAddr::V4(to)) => {
+                FlowKey::of_ipv4(from.to_bits(), to.to_bits(), ports, protocol, vlan_ids)
+            }
+            (from, to) => {
+                FlowKey::of_ipv6(&ipv6_octets(from), &ipv6_octets(to), ports, protocol, vlan_ids)
+            }
+        }
+    }
+
+    /// Returns the sender's port and the receiver's, as the key holds them.
+    #[inline]
+    pub fn ports(&self) -> [u16; 2] {
+        match self.direction {
+            Direction::LowToHigh => [self.key.low_port, self.key.high_port],
+            Direction::HighToLow => [self.key.high_port, self.key.low_port],
+        }
+    }
+
+    /// Returns the sender's address.
+    pub fn source(&self) -> IpAddr {
+        match self.direction {
+            Direction::LowToHigh => self.key.low_address(),
+            Direction::HighToLow => self.key.high_address(),
+        }
+    }
+
+    /// Returns the receiver's address.
+    pub fn destination(&self) -> IpAddr {
+        match self.direction {
+            Direction::LowToHigh => self.key.high_address(),
+            Direction::HighToLow => self.key.low_address(),
+        }
+    }
+}
+
+impl Ports {
+    /// Returns whether a packet of `protocol` can have these ports, in this or the other order.
+    fn fit(self, protocol: u8) -> bool {
+        let is_icmp = matches!(protocol, ip_protocol::ICMP | ip_protocol::ICMPV6);
+        match self.kind {
+            PortKind::None => self.source == 0 && self.destination == 0,
+            PortKind::Transport => {
+                matches!(protocol, ip_protocol::TCP | ip_protocol::UDP | ip_protocol::SCTP)
+            }
+            PortKind::IcmpTwoWay | PortKind::IcmpOneWay => {
+                let (Ok(kind), Ok(code)) =
+                    (u8::try_from(self.source), u8::try_from(self.destination))
+                else {
+                    return false;
+                };
+                let ports = icmp_ports(protocol, kind, code);
+                is_icmp && ports.kind == self.kind && ports.destination == self.destination
+            }
+        }
+    }
+}
+
+impl Hash for FlowKey {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [low, low_rest] = halves(&self.low_address);
+        let [high, high_rest] = halves(&self.high_address);
+        state.write_u64(low);
+        state.write_u64(high);
+        if self.version == 6 {
+            state.write_u64(low_rest);
+            state.write_u64(high_rest);
+        }
+        state.write_u64(
+            u64::from(self.low_port) << 48
+                | u64::from(self.high_port) << 32
+                | u64::from(self.vlan_ids[0]) << 16
+                | u64::from(self.vlan_ids[1]),
+        );
+        state.write_u32(
+            u32::from(self.protocol) << 16 | u32::from(self.version) << 8 | self.port_kind as u32,
+        );
+    }
+}
+
+impl core::fmt::Debug for FlowKey {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(
+            f,
+            "FlowKey({} port {} <-> {} port {}, protocol {}, vlans {:?}, {:?})",
+            self.low_address(),
+            self.low_port,
+            self.high_address(),
+            self.high_port,
+            self.protocol,
+            self.vlan_ids,
+            self.port_kind
+        )
+    }
+}
+
+impl Direction {
+    #[inline(always)]
+    fn of(ordered: bool) -> Self {
+        if ordered { Self::LowToHigh } else { Self::HighToLow }
+    }
+
+    /// Returns the other direction.
+    #[inline]
+    pub const fn reversed(self) -> Self {
+        match self {
+            Self::LowToHigh => Self::HighToLow,
+            Self::HighToLow => Self::LowToHigh,
+        }
+    }
+}
+
+impl PortKind {
+    const fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            0 => Some(Self::None),
+            1 => Some(Self::Transport),
+            2 => Some(Self::IcmpTwoWay),
+            3 => Some(Self::IcmpOneWay),
+            _ => None,
+        }
+    }
+}
+
+/// Moves the second VLAN to the front where the first names none (a priority tag).
+#[inline(always)]
+pub(crate) fn compact_vlans(ids: [u16; 2]) -> [u16; 2] {
+    if ids[0] == 0 { [ids[1], 0] } else { ids }
+}
+
+/// Lays out the address in the upper bits of `end` (an address and a port) as the key holds it.
+#[inline(always)]
+fn ipv4_padded(end: u64) -> [u8; 16] {
+    (u128::from(end >> 16) << 96).to_be_bytes()
+}
+
+fn ipv6_octets(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+        IpAddr::V6(address) => address.octets(),
+    }
+}
+
+/// Splits an address into two numbers, in memory order.
+#[inline(always)]
+fn halves(address: &[u8; 16]) -> [u64; 2] {
+    let whole = u128::from_le_bytes(*address);
+    [whole as u64, (whole >> 64) as u64]
+}
+
+// The constants are digits of pi, as good as any that nobody chose.
+const MIX_A: u64 = 0x243f_6a88_85a3_08d3;
+const MIX_B: u64 = 0x1319_8a2e_0370_7344;
+const MIX_C: u64 = 0xa409_3822_299f_31d0;
+const MIX_D: u64 = 0x082e_fa98_ec4e_6c89;
+const MIX_E: u64 = 0x4528_21e6_38d0_1377;
+
+/// Multiplies to 128 bits and folds the halves together.
+#[inline(always)]
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
+}
