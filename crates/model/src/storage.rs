@@ -21,6 +21,17 @@ pub trait Storage: Send {
     /// `AlreadyExists` if `to` is taken; else what the file system said.
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()>;
 
+    /// Removes `name`.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is no such file; `Unsupported` where nothing can be removed; else what
+    /// the file system said.
+    fn remove(&mut self, name: &str) -> io::Result<()> {
+        let _ = name;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Makes the names in the directory durable.
     ///
     /// # Errors
