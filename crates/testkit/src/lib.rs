@@ -12,6 +12,7 @@ mod packet;
 mod port;
 mod ring;
 pub mod seed;
+mod traffic;
 
 pub use burst::SimBurst;
 pub use clock::ManualClock;
@@ -19,3 +20,7 @@ pub use disk::{CrashModel, DiskOp, Fault, Latency, SimDisk, SimFile};
 pub use packet::{Layout, SimPacket, SimPool, WirePacket};
 pub use port::{Nombuf, SimPort, SimPortConfig, SimPortLedger, Tally};
 pub use ring::{RingFaults, RingGate, SimRingReceiver, SimRingSender, sim_ring, sim_ring_with};
+pub use traffic::{
+    FrameBuilder, Geneve, Gre, Hostile, Icmp, Ipv4, Ipv6, Layer, Tcp, TrafficMix, TrafficMixConfig,
+    fragment_ipv4, fragment_ipv6, internet_checksum,
+};
