@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use weir_model::LinkType;
 
+use crate::handle::{self, HandleError};
 use crate::instruction::code;
 use crate::lexer::{self, TokenKind};
-use crate::{Instruction, VerifyError, link_type};
+use crate::{Instruction, VerifyError};
 
 /// The longest expression, in bytes.
 pub const EXPRESSION_BYTES_MAX: usize = 16_384;
@@ -134,6 +135,9 @@ pub enum CompileError {
     /// The operating system gave no thread to compile on.
     #[error("no thread to compile the filter on: {0}")]
     Thread(std::io::Error),
+    /// The operating system gave no memory file, which libpcap needs for the loopback link types.
+    #[error("no memory file to compile the filter with: {0}")]
+    Memory(std::io::Error),
 }
 
 /// Compiles an expression into instructions that are still to be verified.
@@ -148,8 +152,8 @@ pub(crate) fn compile(
     check_text(expression)?;
     let mut instructions = compile_in_thread(expression, link_type)?;
     for instruction in &mut instructions {
-        // The pcap crate's handle has a snaplen of its own; all that libpcap does with it is to
-        // return it for packets that match.
+        // The handle has a snaplen of its own; all that libpcap does with it is to return it for
+        // packets that match.
         if instruction.code == code::RET_K && instruction.k != 0 {
             instruction.k = snaplen_bytes;
         }
@@ -219,7 +223,7 @@ fn compile_in_thread(
         })
         .map_err(CompileError::Thread)?;
     match receiver.recv_timeout(Duration::from_millis(COMPILE_TIME_MS_MAX)) {
-        Ok(outcome) => outcome.map_err(|error| refused(expression, link_type, &error)),
+        Ok(outcome) => outcome.map_err(|error| refused(expression, link_type, error)),
         Err(_) => {
             THREADS_LATE.fetch_add(1, Ordering::Relaxed);
             Err(CompileError::TooSlow { expression: expression.to_owned() })
@@ -230,8 +234,8 @@ fn compile_in_thread(
 fn compile_by_libpcap(
     expression: &str,
     link_type: LinkType,
-) -> Result<Vec<Instruction>, pcap::Error> {
-    let handle = pcap::Capture::dead(link_type::dlt(link_type))?;
+) -> Result<Vec<Instruction>, HandleError> {
+    let handle = handle::open(link_type)?;
     let plain = handle.compile(expression, false)?;
     let length = plain.get_instructions().len();
     let program = if length <= OPTIMISED_INSTRUCTIONS_MAX {
@@ -251,10 +255,11 @@ fn from_libpcap(instruction: &pcap::BpfInstruction) -> Instruction {
     Instruction { code, jt: field(), jf: field(), k: field() }
 }
 
-fn refused(expression: &str, link_type: LinkType, error: &pcap::Error) -> CompileError {
+fn refused(expression: &str, link_type: LinkType, error: HandleError) -> CompileError {
     let message = match error {
-        pcap::Error::PcapError(message) => message.clone(),
-        other => other.to_string(),
+        HandleError::Memory(error) => return CompileError::Memory(error),
+        HandleError::Libpcap(pcap::Error::PcapError(message)) => message,
+        HandleError::Libpcap(other) => other.to_string(),
     };
     let expression = expression.to_owned();
     if message == REJECTS_ALL {

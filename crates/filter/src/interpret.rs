@@ -120,3 +120,6 @@ pub(crate) fn compare(condition: Condition, a: u32, b: u32) -> bool {
         Condition::AnyBitSet => a & b != 0,
     }
 }
+
+#[cfg(test)]
+mod tests;

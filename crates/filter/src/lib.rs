@@ -5,10 +5,10 @@
 //! libpcap's `bpf_filter`, bit for bit.
 
 mod compile;
+mod handle;
 mod instruction;
 mod interpret;
 mod lexer;
-mod link_type;
 mod op;
 mod program;
 mod verify;

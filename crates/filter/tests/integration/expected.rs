@@ -1,0 +1,104 @@
+//! What tcpdump counted, what libpcap refused, and what it compiled to.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use weir_filter::{CompileError, Program};
+use weir_model::{LinkType, SNAPLEN_BYTES_MAX};
+
+use crate::captures::{self, CapturedFile};
+
+/// Returns the rows of a table, without its head, each cut at tabs.
+fn rows(folder: &Path, table: &str) -> Vec<Vec<String>> {
+    let text = std::fs::read_to_string(folder.join(table)).unwrap();
+    let rows = text.lines().skip(1).map(|row| row.split('\t').map(str::to_owned).collect());
+    rows.collect()
+}
+
+/// Reads each file once, for all its rows.
+#[derive(Default)]
+struct Files(HashMap<String, CapturedFile>);
+
+impl Files {
+    fn get(&mut self, folder: &Path, name: &str) -> &CapturedFile {
+        self.0.entry(name.to_owned()).or_insert_with(|| {
+            captures::read(&folder.join(name)).unwrap_or_else(|| panic!("{name} does not open"))
+        })
+    }
+}
+
+fn count(program: &Program, file: &CapturedFile) -> usize {
+    let matches =
+        |packet: &&captures::CapturedPacket| program.run(&packet.bytes, packet.wire_bytes) != 0;
+    file.packets.iter().filter(matches).count()
+}
+
+fn assert_counts(table: &str, rows_min: usize) {
+    let Some(folder) = captures::folder() else { return };
+    let mut files = Files::default();
+    let rows = rows(&folder, table);
+    assert!(rows.len() >= rows_min, "{table} has only {} rows", rows.len());
+    let mut wrong = Vec::new();
+    for row in &rows {
+        let [name, expression, expected] = &row[..] else { panic!("a row of {table}: {row:?}") };
+        let file = files.get(&folder, name);
+        match Program::compile(expression, file.link_type, SNAPLEN_BYTES_MAX) {
+            Ok(program) => {
+                let counted = count(&program, file);
+                if counted.to_string() != *expected {
+                    wrong.push(format!("{name}: {expression}: {counted}, not {expected}"));
+                }
+            }
+            Err(error) => wrong.push(format!("{name}: {expression}: {error}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
+}
+
+#[test]
+fn counts_on_ethernet_are_tcpdumps() {
+    assert_counts("bpf_expected.tsv", 4_500);
+}
+
+#[test]
+fn counts_on_other_link_types_are_tcpdumps() {
+    assert_counts("bpf_expected_nonethernet.tsv", 500);
+}
+
+#[test]
+fn counts_on_malformed_files_are_tcpdumps() {
+    assert_counts("bpf_expected_malformed.tsv", 3_000);
+}
+
+#[test]
+fn refuses_what_libpcap_refuses() {
+    let Some(folder) = captures::folder() else { return };
+    let mut files = Files::default();
+    let rows = rows(&folder, "bpf_compile_errors.tsv");
+    assert!(rows.len() >= 250);
+    for row in &rows {
+        let [name, expression, expected] = &row[..] else { panic!("a row: {row:?}") };
+        let link_type = files.get(&folder, name).link_type;
+        match Program::compile(expression, link_type, SNAPLEN_BYTES_MAX) {
+            Err(CompileError::Refused { message, .. }) => assert_eq!(message, *expected, "{name}"),
+            Err(CompileError::RejectsAll { .. }) => {
+                assert_eq!("expression rejects all packets", *expected, "{name}: {expression}");
+            }
+            other => panic!("{name}: {expression}: {other:?}, not {expected}"),
+        }
+    }
+}
+
+#[test]
+fn programs_are_tcpdumps() {
+    let Some(folder) = captures::folder() else { return };
+    let rows = rows(&folder, "bpf_programs_en10mb.tsv");
+    assert!(rows.len() >= 32);
+    for row in &rows {
+        let [expression, expected] = &row[..] else { panic!("a row: {row:?}") };
+        let program = Program::compile(expression, LinkType::ETHERNET, SNAPLEN_BYTES_MAX).unwrap();
+        let instructions: Vec<_> = program.instructions().iter().map(ToString::to_string).collect();
+        let written = format!("{};{}", instructions.len(), instructions.join(";"));
+        assert_eq!(written, *expected, "{expression}");
+    }
+}
