@@ -22,5 +22,5 @@ pub use port::{Nombuf, SimPort, SimPortConfig, SimPortLedger, Tally};
 pub use ring::{RingFaults, RingGate, SimRingReceiver, SimRingSender, sim_ring, sim_ring_with};
 pub use traffic::{
     FrameBuilder, Geneve, Gre, Hostile, Icmp, Ipv4, Ipv6, Layer, Tcp, TrafficMix, TrafficMixConfig,
-    fragment_ipv4, fragment_ipv6, internet_checksum,
+    fragment_ipv4, fragment_ipv6, internet_checksum, pcap_bytes,
 };

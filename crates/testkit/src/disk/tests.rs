@@ -158,7 +158,7 @@ fn loses_in_every_way_what_was_not_synced() {
         file.append(&[1; 1_300]).unwrap();
         let found = disk.crash(SMALL_SECTORS).contents("a").unwrap();
         let has_hole = found.contains(&0);
-        let ends_in_sector = found.len() % 512 == 0;
+        let ends_in_sector = found.len().is_multiple_of(512);
         seen.insert(match found.len() {
             0 => "nothing",
             2_600 if has_hole => "later bytes without earlier ones",

@@ -7,8 +7,7 @@ mod frame;
 mod hostile;
 mod layer;
 mod mix;
-#[cfg(test)]
-mod tests;
+mod pcap;
 
 pub use checksum::internet_checksum;
 pub use fragment::{fragment_ipv4, fragment_ipv6};
@@ -16,3 +15,4 @@ pub use frame::FrameBuilder;
 pub use hostile::Hostile;
 pub use layer::{Geneve, Gre, Icmp, Ipv4, Ipv6, Layer, Tcp};
 pub use mix::{TrafficMix, TrafficMixConfig};
+pub use pcap::pcap_bytes;
