@@ -56,11 +56,12 @@ pub enum DirectoryError {
     },
 }
 
-/// A directory of segments that this process alone writes to. The lock goes when it is dropped.
-#[derive(Debug)]
+/// A directory of segments that this process alone writes to. Clones are the same directory, for
+/// several writers; the lock goes when the last is dropped.
+#[derive(Clone, Debug)]
 pub struct Directory {
-    directory: OwnedFd,
-    _lock: OwnedFd,
+    directory: Arc<OwnedFd>,
+    _lock: Arc<OwnedFd>,
     path: PathBuf,
 }
 

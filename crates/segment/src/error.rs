@@ -37,11 +37,11 @@ impl StorageCause {
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
     /// It could not be written. The segment is as it was before, and takes more.
-    #[error("could not write a frame")]
+    #[error("could not write a chunk")]
     Storage(#[source] io::Error),
     /// It could not be written, and what was written of it could not be cut off. The segment is
-    /// broken from now on: it ends in half a frame.
-    #[error("could not write a frame, and could not cut it off ({truncate})")]
+    /// broken from now on: it ends in half a chunk.
+    #[error("could not write a chunk, and could not cut it off ({truncate})")]
     Break {
         /// Why it could not be written.
         #[source]
@@ -50,20 +50,14 @@ pub enum AppendError {
         truncate: io::Error,
     },
     /// The segment broke before.
-    #[error("the segment ends in half a frame")]
+    #[error("the segment ends in half a chunk")]
     Broken,
     /// A sync of the segment failed before.
     #[error("a sync of the segment failed before")]
     Poisoned,
-    /// The block is larger than [`BLOCK_BYTES_MAX`](crate::BLOCK_BYTES_MAX).
-    #[error("a block of {raw_bytes} bytes is too large")]
-    BlockTooLarge {
-        /// Its size.
-        raw_bytes: usize,
-    },
-    /// The frame was encoded for another kind of segment: compressed for a plain one, or plain for
+    /// The block was encoded for another kind of segment: compressed for a plain one, or plain for
     /// a compressed one.
-    #[error("the frame was encoded for another kind of segment")]
+    #[error("the block was encoded for another kind of segment")]
     OtherCompression,
     /// It could not be encoded.
     #[error(transparent)]
@@ -76,7 +70,7 @@ impl AppendError {
         match self {
             Self::Storage(cause) | Self::Break { cause, .. } => Some(StorageCause::of(cause)),
             Self::Broken | Self::Poisoned => Some(StorageCause::IoError),
-            Self::BlockTooLarge { .. } | Self::OtherCompression | Self::Encode(_) => None,
+            Self::OtherCompression | Self::Encode(_) => None,
         }
     }
 }
@@ -93,8 +87,8 @@ pub enum SyncError {
     /// A sync of the segment failed before.
     #[error("a sync of the segment failed before")]
     Poisoned,
-    /// The segment broke before: it ends in half a frame.
-    #[error("the segment ends in half a frame")]
+    /// The segment broke before: it ends in half a chunk.
+    #[error("the segment ends in half a chunk")]
     Broken,
 }
 
@@ -123,6 +117,19 @@ pub enum CreateError {
     /// The ten digits of the sequence number are used up.
     #[error("the sequence numbers are used up")]
     NamesUsedUp,
+    /// The section header and the interfaces have more bytes than a head holds.
+    #[error("a head of {bytes} bytes is too large; at most {} are allowed", crate::HEAD_BYTES_MAX)]
+    HeadTooLarge {
+        /// How many they have.
+        bytes: usize,
+    },
+    /// Two interfaces have different link types or snaplens. pcapng allows it, but libpcap, and so
+    /// tcpdump, refuses to read such a file.
+    #[error("interface {index} has another link type or snaplen than interface 0")]
+    InterfacesDiffer {
+        /// The first interface that differs from interface 0.
+        index: usize,
+    },
     /// The file could not be created.
     #[error("could not create {part}")]
     File {
@@ -132,9 +139,9 @@ pub enum CreateError {
         #[source]
         cause: io::Error,
     },
-    /// The file's first frame could not be written.
-    #[error("could not write the first frame of {part}")]
-    Header {
+    /// The file's head could not be written.
+    #[error("could not write the head of {part}")]
+    Head {
         /// Its name.
         part: String,
         /// Whether the file could be removed again.
@@ -150,8 +157,12 @@ impl CreateError {
     pub fn storage_cause(&self) -> Option<StorageCause> {
         match self {
             Self::File { cause, .. } => Some(StorageCause::of(cause)),
-            Self::Header { cause, .. } => cause.storage_cause(),
-            Self::Encode(_) | Self::NamesTaken { .. } | Self::NamesUsedUp => None,
+            Self::Head { cause, .. } => cause.storage_cause(),
+            Self::Encode(_)
+            | Self::NamesTaken { .. }
+            | Self::NamesUsedUp
+            | Self::HeadTooLarge { .. }
+            | Self::InterfacesDiffer { .. } => None,
         }
     }
 }

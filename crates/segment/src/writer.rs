@@ -1,9 +1,9 @@
-//! The writer of one segment: blocks appended as whole frames, made durable, sealed.
+//! The writer of one segment: blocks appended as whole chunks, made durable, sealed.
 //!
 //! Runs on: Output lcores. Allocates: in `create` and `seal`; in `append_block` only while the
-//! encoder's buffer grows to the largest block, and for the seek table beyond 4,096 frames.
+//! encoder's buffer grows to the largest block.
 //!
-//! The file is whole at every return: a frame that could not be written to its end is cut off
+//! The file is whole at every return: a chunk that could not be written to its end is cut off
 //! again. Where that fails as well, the segment is broken and takes nothing more. A segment whose
 //! sync failed is poisoned: what it wrote since the last good sync is unknown for good, so it is
 //! neither written nor synced nor sealed again. Both stay behind as `.part` for recovery.
@@ -12,11 +12,13 @@ use std::io;
 
 use weir_model::{Storage, Timestamp};
 
-use crate::encoder::{Compression, EncodeError, EncodedFrame, FrameEncoder};
+use crate::chunk::ChunkKind;
+use crate::encoder::{BlockEncoder, Compression, EncodeError, EncodedBlock};
 use crate::error::{AppendError, CreateError, SealError, SyncError};
-use crate::frame_file::{FrameFile, retry_interrupted};
+use crate::head::{HEAD_BLOCK_BYTES, HEAD_BYTES_MAX, SegmentHead, append_head_copy};
 use crate::naming::{Extension, SegmentName, SegmentNamer};
 use crate::pcapng::{InterfaceDescription, InterfaceStatistics, SectionHeader};
+use crate::segment_file::{SegmentFile, retry_interrupted};
 use crate::tally::{BlockTally, Position};
 
 /// How often another name is tried where the one that was next is taken.
@@ -29,12 +31,13 @@ pub struct SegmentOptions {
     pub compression: Compression,
 }
 
-/// What a segment's first frame says.
+/// What a segment's head says of where its packets come from.
 #[derive(Clone, Copy, Debug)]
 pub struct SegmentHeader<'a> {
     /// The machine and the program.
     pub section: SectionHeader<'a>,
-    /// The interfaces; a packet names one by its place here.
+    /// The interfaces; a packet names one by its place here. All have one link type and one
+    /// snaplen.
     pub interfaces: &'a [InterfaceDescription<'a>],
 }
 
@@ -74,8 +77,9 @@ pub struct SealedSegment {
 ///
 /// Dropped without [`seal`](Self::seal), it leaves its `.part` file as it is, for recovery.
 pub struct SegmentWriter<S: Storage> {
-    file: FrameFile<S::File>,
-    encoder: FrameEncoder,
+    file: SegmentFile<S::File>,
+    encoder: BlockEncoder,
+    head: Vec<u8>,
     name: SegmentName,
     opened_at: Timestamp,
     tally: BlockTally,
@@ -85,11 +89,11 @@ pub struct SegmentWriter<S: Storage> {
 }
 
 impl<S: Storage> SegmentWriter<S> {
-    /// Creates the next segment's `.part` file and writes its first frame. `now` goes into the name.
+    /// Creates the next segment's `.part` file and writes its head. `now` goes into the name.
     ///
     /// # Errors
     ///
-    /// [`CreateError`]. A file whose first frame could not be written is removed again if it can be.
+    /// [`CreateError`]. A file whose head could not be written is removed again if it can be.
     pub fn create(
         storage: &mut S,
         namer: &mut SegmentNamer,
@@ -97,11 +101,14 @@ impl<S: Storage> SegmentWriter<S> {
         options: &SegmentOptions,
         header: &SegmentHeader<'_>,
     ) -> Result<Self, CreateError> {
-        let encoder = FrameEncoder::new(options.compression).map_err(CreateError::Encode)?;
+        let encoder = BlockEncoder::new(options.compression).map_err(CreateError::Encode)?;
+        check_header(header)?;
         let (file, name) = create_part(storage, namer, now, options.compression)?;
+        let head = SegmentHead::new(&name, now, header.interfaces.len());
         let mut writer = Self {
-            file: FrameFile::new(file),
+            file: SegmentFile::new(file, encoder.is_compressed(), head.segment_id),
             encoder,
+            head: head.encode(header),
             name,
             opened_at: now,
             tally: BlockTally::default(),
@@ -109,15 +116,13 @@ impl<S: Storage> SegmentWriter<S> {
             durable: Position::default(),
             name_is_durable: false,
         };
-        let mut raw = Vec::new();
-        header.append_to(&mut raw);
-        match writer.append_raw(&raw) {
-            Ok(_) => Ok(writer),
+        match writer.file.append_head(&writer.head) {
+            Ok(()) => Ok(writer),
             Err(cause) => Err(writer.uncreate(storage, cause)),
         }
     }
 
-    /// Compresses a block of whole pcapng blocks into one frame and writes it.
+    /// Compresses a block of whole pcapng blocks into one chunk and writes it.
     ///
     /// # Errors
     ///
@@ -128,28 +133,26 @@ impl<S: Storage> SegmentWriter<S> {
         raw: &[u8],
         tally: &BlockTally,
     ) -> Result<Appended, AppendError> {
-        let appended = self.append_raw(raw)?;
+        let appended = self.append_raw(raw, ChunkKind::Packets, tally)?;
         self.count_block(tally);
         Ok(appended)
     }
 
-    /// Writes a frame that another [`FrameEncoder`] made, as [`append_block`](Self::append_block)
-    /// would have: so several lcores can compress for one segment.
+    /// Writes a block that another [`BlockEncoder`] made ready, as
+    /// [`append_block`](Self::append_block) would have: so several lcores can compress for one
+    /// segment.
     ///
     /// # Errors
     ///
     /// [`AppendError`], as `append_block`.
-    pub fn append_frame(
+    pub fn append_encoded(
         &mut self,
-        frame: &EncodedFrame<'_>,
+        encoded: &mut EncodedBlock<'_>,
         tally: &BlockTally,
     ) -> Result<Appended, AppendError> {
-        if frame.is_compressed != self.encoder.is_compressed() {
-            return Err(AppendError::OtherCompression);
-        }
-        self.file.append(frame)?;
+        let stored_bytes = self.file.append_chunk(encoded, ChunkKind::Packets, tally)?;
         self.count_block(tally);
-        Ok(Appended { stored_bytes: frame.stored_bytes() })
+        Ok(Appended { stored_bytes })
     }
 
     /// Sets the compression level of the blocks to come. Does nothing without compression.
@@ -177,7 +180,7 @@ impl<S: Storage> SegmentWriter<S> {
         Ok(self.durable)
     }
 
-    /// Ends the segment: interface statistics, seek table, sync, final name, directory sync.
+    /// Ends the segment: interface statistics, sync, final name, directory sync.
     ///
     /// # Errors
     ///
@@ -240,24 +243,29 @@ impl<S: Storage> SegmentWriter<S> {
         self.file.is_sound()
     }
 
-    fn append_raw(&mut self, raw: &[u8]) -> Result<Appended, AppendError> {
+    fn append_raw(
+        &mut self,
+        raw: &[u8],
+        kind: ChunkKind,
+        tally: &BlockTally,
+    ) -> Result<Appended, AppendError> {
         // Before the work of compressing what cannot be written.
         self.file.refuse_unless_sound()?;
-        let frame = self.encoder.encode(raw).map_err(AppendError::Encode)?;
-        self.file.append(&frame)?;
-        Ok(Appended { stored_bytes: frame.stored_bytes() })
+        let mut encoded = self.encoder.encode(raw).map_err(AppendError::Encode)?;
+        let stored_bytes = self.file.append_chunk(&mut encoded, kind, tally)?;
+        Ok(Appended { stored_bytes })
     }
 
     fn append_end(&mut self, statistics: &[InterfaceStatistics<'_>]) -> Result<(), AppendError> {
-        if !statistics.is_empty() {
-            let mut raw = Vec::new();
-            for statistics in statistics {
-                statistics.append_to(&mut raw);
-            }
-            self.append_raw(&raw)?;
+        let mut raw = Vec::new();
+        for statistics in statistics {
+            statistics.append_to(&mut raw);
         }
-        // Reserved: the aggregate index stands here, between the statistics and the seek table.
-        if self.encoder.is_compressed() { self.file.append_seek_table() } else { Ok(()) }
+        append_head_copy(&mut raw, &self.head);
+        let tally = self.tally;
+        self.append_raw(&raw, ChunkKind::End, &tally)?;
+        // Reserved: the aggregate index stands here, as a chunk of its own.
+        self.file.append_end()
     }
 
     fn count_block(&mut self, tally: &BlockTally) {
@@ -269,7 +277,24 @@ impl<S: Storage> SegmentWriter<S> {
         let part = self.name.part();
         drop(self);
         let removed = storage.remove(&part).is_ok();
-        CreateError::Header { part, removed, cause }
+        CreateError::Head { part, removed, cause }
+    }
+}
+
+fn check_header(header: &SegmentHeader<'_>) -> Result<(), CreateError> {
+    let mut pcapng = Vec::new();
+    header.append_to(&mut pcapng);
+    let bytes = pcapng.len() + HEAD_BLOCK_BYTES;
+    if bytes > HEAD_BYTES_MAX {
+        return Err(CreateError::HeadTooLarge { bytes });
+    }
+    let kind =
+        |interface: &InterfaceDescription<'_>| (interface.link_type, interface.snaplen_bytes);
+    let mut kinds = header.interfaces.iter().map(kind);
+    let Some(first) = kinds.next() else { return Ok(()) };
+    match kinds.position(|kind| kind != first) {
+        Some(behind) => Err(CreateError::InterfacesDiffer { index: behind + 1 }),
+        None => Ok(()),
     }
 }
 

@@ -18,6 +18,8 @@ pub use options::{OPTION_BYTES_MAX, RawOption};
 pub use reader::{Block, BlockReader, EnhancedPacket, Options, ReadError, ReadErrorKind};
 pub use section::SectionHeader;
 
+pub(crate) use options::append_block;
+
 /// Block type of a Section Header Block. It reads the same in either byte order.
 pub const BLOCK_TYPE_SHB: u32 = 0x0A0D_0D0A;
 /// Block type of an Interface Description Block.

@@ -18,7 +18,7 @@ pub struct RawOption<'a> {
 }
 
 /// Appends a whole block to `out`: type and length, what `body` appends, and the length again.
-pub(super) fn append_block(out: &mut Vec<u8>, block_type: u32, body: impl FnOnce(&mut Vec<u8>)) {
+pub(crate) fn append_block(out: &mut Vec<u8>, block_type: u32, body: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(&block_type.to_le_bytes());
     out.extend_from_slice(&[0; 4]);
