@@ -6,6 +6,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{
     AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, RenameFlags, fchmod, fdatasync, flock, fsync,
@@ -79,7 +80,7 @@ impl Directory {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let directory = openat(CWD, path, flags, Mode::empty()).map_err(open)?;
         let lock = lock(&directory, path)?;
-        Ok(Self { directory, _lock: lock, path: path.into() })
+        Ok(Self { directory: Arc::new(directory), _lock: Arc::new(lock), path: path.into() })
     }
 
     /// Returns the path that the directory was opened by.
