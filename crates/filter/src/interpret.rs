@@ -20,26 +20,42 @@ struct Machine {
     memory: [u32; MEMORY_WORDS],
 }
 
-/// Runs a program on a packet; 0 rejects.
-pub(crate) fn run(ops: &[Op], packet: &[u8], wire_bytes: u32) -> u32 {
-    // `None` is a load beyond the packet, a division by zero or a spent budget: all reject.
-    execute(ops, packet, wire_bytes).unwrap_or(0)
-}
+/// Where a program goes on after it rejects a packet: nowhere, as there is no such operation.
+const NOWHERE: usize = usize::MAX;
 
+/// Runs a program or a chain on a packet; 0 rejects.
 #[inline]
-fn execute(ops: &[Op], packet: &[u8], wire_bytes: u32) -> Option<u32> {
+pub(crate) fn run(ops: &[Op], packet: &[u8], wire_bytes: u32) -> u32 {
     let mut machine = Machine::default();
     let mut loop_budget = LOOP_INSTRUCTIONS_PER_PACKET_MAX;
+    let mut on_reject = NOWHERE;
     let mut at = 0usize;
-    loop {
-        let op = ops[at];
+    // A load beyond the packet, a division by zero and a spent budget reject.
+    macro_rules! or_reject {
+        ($outcome:expr) => {
+            match $outcome {
+                Some(value) => value,
+                None => {
+                    at = on_reject;
+                    continue;
+                }
+            }
+        };
+    }
+    while let Some(&op) = ops.get(at) {
         at += 1;
         match op {
+            Op::BeginFilter { on_reject: next } => {
+                machine = Machine::default();
+                loop_budget = LOOP_INSTRUCTIONS_PER_PACKET_MAX;
+                on_reject = next as usize;
+            }
             Op::LoadAbsolute { width, offset } => {
-                machine.a = load(packet, width, u64::from(offset))?;
+                machine.a = or_reject!(load(packet, width, u64::from(offset)));
             }
             Op::LoadIndexed { width, offset } => {
-                machine.a = load(packet, width, u64::from(machine.x) + u64::from(offset))?;
+                let offset = u64::from(machine.x) + u64::from(offset);
+                machine.a = or_reject!(load(packet, width, offset));
             }
             Op::LoadLength => machine.a = wire_bytes,
             Op::LoadConstant(value) => machine.a = value,
@@ -48,29 +64,32 @@ fn execute(ops: &[Op], packet: &[u8], wire_bytes: u32) -> Option<u32> {
             Op::LoadXMemory(word) => machine.x = machine.memory[usize::from(word)],
             Op::LoadXLength => machine.x = wire_bytes,
             Op::LoadXHeaderLength(offset) => {
-                machine.x = (load(packet, Width::Byte, u64::from(offset))? & 0xf) << 2;
+                let byte = or_reject!(load(packet, Width::Byte, u64::from(offset)));
+                machine.x = (byte & 0xf) << 2;
             }
             Op::StoreA(word) => machine.memory[usize::from(word)] = machine.a,
             Op::StoreX(word) => machine.memory[usize::from(word)] = machine.x,
             Op::Arithmetic { operator, operand } => {
-                machine.a = calculate(operator, machine.a, machine.operand(operand))?;
+                let operand = machine.operand(operand);
+                machine.a = or_reject!(calculate(operator, machine.a, operand));
             }
             Op::Negate => machine.a = machine.a.wrapping_neg(),
             Op::MoveAToX => machine.x = machine.a,
             Op::MoveXToA => machine.a = machine.x,
             Op::Jump { target } => at = target as usize,
             Op::JumpBack { target, span } => {
-                loop_budget = loop_budget.checked_sub(span)?;
+                loop_budget = or_reject!(loop_budget.checked_sub(span));
                 at = target as usize;
             }
             Op::Branch { condition, operand, if_true, if_false } => {
                 let holds = compare(condition, machine.a, machine.operand(operand));
                 at = if holds { if_true } else { if_false } as usize;
             }
-            Op::Return(value) => return Some(value),
-            Op::ReturnA => return Some(machine.a),
+            Op::Return(value) => return value,
+            Op::ReturnA => return machine.a,
         }
     }
+    0
 }
 
 impl Machine {

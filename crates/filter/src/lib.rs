@@ -2,22 +2,31 @@
 //!
 //! libpcap compiles ([`Program::compile`]), an own verifier decides whether the result may run
 //! ([`Program::verify`]), and an interpreter runs it ([`Program::run`]) with the answers of
-//! libpcap's `bpf_filter`, bit for bit.
+//! libpcap's `bpf_filter`, bit for bit. Filters in order of precedence become one program
+//! ([`Chain`]), and either becomes native code where that can be had ([`Matcher`]).
 
+mod chain;
 mod compile;
 mod handle;
 mod instruction;
 mod interpret;
 mod lexer;
+mod matcher;
+#[cfg(feature = "native")]
+mod native;
 mod op;
 mod program;
 mod verify;
 
+pub use chain::{CHAIN_INSTRUCTIONS_MAX, Chain, ChainError};
 pub use compile::{
     COMPILE_TIME_MS_MAX, CompileError, EXPRESSION_BYTES_MAX, EXPRESSION_TERMS_MAX,
     OPTIMISED_INSTRUCTIONS_MAX,
 };
 pub use instruction::Instruction;
 pub use interpret::LOOP_INSTRUCTIONS_PER_PACKET_MAX;
+pub use matcher::{Engine, Matcher};
+#[cfg(feature = "native")]
+pub use native::{NATIVE_INSTRUCTIONS_MAX, Native, NativeError};
 pub use program::Program;
 pub use verify::{PROGRAM_INSTRUCTIONS_MAX, VerifyError};

@@ -2,7 +2,7 @@
 //!
 //! Only the verifier makes operations, so whatever holds them may rely on what it checked: every
 //! target lies within the program, every slot within the memory, no constant divisor is zero, and
-//! the last operation does not fall through.
+//! the last operation does not fall through. A chain is made of such programs, and keeps that.
 
 /// The memory words that a program has.
 pub(crate) const MEMORY_WORDS: usize = 16;
@@ -51,6 +51,9 @@ pub(crate) enum Condition {
 /// One operation. Targets are indices into the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Op {
+    /// Begins a filter of a chain: everything is zero again, the loop budget is whole, and what
+    /// would reject the packet goes on at `on_reject` instead, where the next one begins.
+    BeginFilter { on_reject: u32 },
     /// A = the bytes at `offset`, big-endian; rejects the packet if they are not there.
     LoadAbsolute { width: Width, offset: u32 },
     /// A = the bytes at X + `offset`, big-endian; rejects the packet if they are not there.

@@ -74,6 +74,10 @@ impl Program {
         interpret::run(&self.inner.ops, packet, wire_bytes)
     }
 
+    pub(crate) fn ops(&self) -> &[Op] {
+        &self.inner.ops
+    }
+
     /// Returns the text that the program was compiled from, if it was.
     pub fn expression(&self) -> Option<&str> {
         self.inner.expression.as_deref()

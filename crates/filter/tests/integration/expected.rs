@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use weir_filter::{CompileError, Program};
+use weir_filter::{Chain, CompileError, Engine, Matcher, Program};
 use weir_model::{LinkType, SNAPLEN_BYTES_MAX};
 
 use crate::captures::{self, CapturedFile};
@@ -27,9 +27,9 @@ impl Files {
     }
 }
 
-fn count(program: &Program, file: &CapturedFile) -> usize {
+fn count(matcher: &Matcher, file: &CapturedFile) -> usize {
     let matches =
-        |packet: &&captures::CapturedPacket| program.run(&packet.bytes, packet.wire_bytes) != 0;
+        |packet: &&captures::CapturedPacket| matcher.run(&packet.bytes, packet.wire_bytes) != 0;
     file.packets.iter().filter(matches).count()
 }
 
@@ -44,9 +44,16 @@ fn assert_counts(table: &str, rows_min: usize) {
         let file = files.get(&folder, name);
         match Program::compile(expression, file.link_type, SNAPLEN_BYTES_MAX) {
             Ok(program) => {
-                let counted = count(&program, file);
-                if counted.to_string() != *expected {
-                    wrong.push(format!("{name}: {expression}: {counted}, not {expected}"));
+                let native = Matcher::of_program(&program);
+                assert_eq!(native.engine(), Engine::Native);
+                for matcher in [native, Matcher::interpreting_program(&program)] {
+                    let counted = count(&matcher, file);
+                    if counted.to_string() != *expected {
+                        let engine = matcher.engine().as_str();
+                        wrong.push(format!(
+                            "{name}: {expression}: {engine} {counted}, not {expected}"
+                        ));
+                    }
                 }
             }
             Err(error) => wrong.push(format!("{name}: {expression}: {error}")),
@@ -68,6 +75,43 @@ fn counts_on_other_link_types_are_tcpdumps() {
 #[test]
 fn counts_on_malformed_files_are_tcpdumps() {
     assert_counts("bpf_expected_malformed.tsv", 3_000);
+}
+
+/// Chains of all filters of each file, in the table's order: the first to match a packet is the
+/// same whether they run in turn, as a chain, or as a native chain.
+#[test]
+fn chains_say_which_is_the_first() {
+    let Some(folder) = captures::folder() else { return };
+    let mut files = Files::default();
+    let mut matched = 0u64;
+    for table in ["bpf_expected.tsv", "bpf_expected_nonethernet.tsv"] {
+        let rows = rows(&folder, table);
+        for rows in rows.chunk_by(|row, next| row[0] == next[0]) {
+            let file = files.get(&folder, &rows[0][0]);
+            // Rare filters first, or the first would match nearly every packet.
+            let mut rows: Vec<_> = rows.iter().collect();
+            rows.sort_by_key(|row| row[2].parse::<u64>().unwrap());
+            let compile = |row: &&Vec<String>| {
+                Program::compile(&row[1], file.link_type, SNAPLEN_BYTES_MAX).unwrap()
+            };
+            let programs: Vec<_> = rows.iter().map(compile).collect();
+            let chain = Chain::new(&programs).unwrap();
+            let native = Matcher::of_chain(&chain);
+            assert_eq!(native.engine(), Engine::Native);
+            for (index, packet) in file.packets.iter().enumerate() {
+                let accepts =
+                    |program: &Program| program.run(&packet.bytes, packet.wire_bytes) != 0;
+                let expected = programs.iter().position(accepts).map_or(0, |first| first + 1);
+                let answers = (
+                    chain.run(&packet.bytes, packet.wire_bytes) as usize,
+                    native.run(&packet.bytes, packet.wire_bytes) as usize,
+                );
+                assert_eq!(answers, (expected, expected), "{} packet {index}", rows[0][0]);
+                matched += u64::from(expected != 0);
+            }
+        }
+    }
+    assert!(matched > 10_000, "only {matched} packets match");
 }
 
 #[test]
