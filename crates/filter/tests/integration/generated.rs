@@ -21,7 +21,7 @@ impl Engines {
     /// Cranelift is slow.
     fn new(program: Program, seed: u64, native_every: u64) -> Self {
         let reference = Reference::new(&program);
-        let native = (seed % native_every == 0).then(|| Native::compile(&program).unwrap());
+        let native = seed.is_multiple_of(native_every).then(|| Native::compile(&program).unwrap());
         Self { program, reference, native }
     }
 
