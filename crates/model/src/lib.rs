@@ -19,7 +19,7 @@ pub use clock::Clock;
 pub use frame::{Frame, MalformedFrame, SegmentChain};
 pub use ids::{LcoreId, PortId, QueueId};
 pub use link_type::LinkType;
-pub use storage::{Storage, StorageFile};
+pub use storage::{ReadableStorage, Storage, StorageFile, StorageReader};
 pub use time::{Timestamp, TimestampSource};
 
 /// The largest snaplen, in bytes: the limit that libpcap, tcpdump and Wireshark share

@@ -71,3 +71,55 @@ pub trait StorageFile: Send {
     /// a later success says nothing about it.
     fn sync(&mut self) -> io::Result<()>;
 }
+
+/// A directory of segments that can be read again, and mended.
+pub trait ReadableStorage: Storage {
+    /// A file that is being read.
+    type Reader: StorageReader;
+
+    /// Opens `name` for reading. Never follows a symbolic link.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is no such file; else what the file system said.
+    fn open(&self, name: &str) -> io::Result<Self::Reader>;
+
+    /// Opens `name` for writing at its end, so that it can be cut and written on. Never creates it
+    /// and never follows a symbolic link.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is no such file; else what the file system said.
+    fn reopen(&mut self, name: &str) -> io::Result<Self::File>;
+}
+
+/// A file that is being read, anywhere in it.
+pub trait StorageReader: Send {
+    /// Returns how many bytes the file has now.
+    ///
+    /// # Errors
+    ///
+    /// What the file system said.
+    fn length_bytes(&self) -> io::Result<u64>;
+
+    /// Reads some of the bytes from `offset` on into `out`, and returns how many: as `pread(2)`, it
+    /// may be fewer than asked for, and is 0 at the file's end.
+    ///
+    /// # Errors
+    ///
+    /// What the file system said.
+    fn read_at(&mut self, offset: u64, out: &mut [u8]) -> io::Result<usize>;
+}
+
+impl StorageReader for &[u8] {
+    fn length_bytes(&self) -> io::Result<u64> {
+        Ok(self.len() as u64)
+    }
+
+    fn read_at(&mut self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(self.len());
+        let bytes = out.len().min(self.len() - start);
+        out[..bytes].copy_from_slice(&self[start..start + bytes]);
+        Ok(bytes)
+    }
+}

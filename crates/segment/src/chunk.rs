@@ -13,8 +13,7 @@ use weir_model::Timestamp;
 use crate::bytes::{hash, put, u16_at, u32_at, u64_at};
 use crate::tally::BlockTally;
 use crate::zstd_frame::{
-    RESET_RAW_BYTES, RESET_STORED_BYTES, ZSTD_BLOCK_BYTES_MAX, ZSTD_BLOCK_HEADER_BYTES,
-    raw_block_header, reset_block,
+    RESET_RAW_BYTES, RESET_STORED_BYTES, ZSTD_BLOCK_HEADER_BYTES, raw_block_header, reset_block,
 };
 
 /// The version of the format that this crate writes, and the only one that it reads.
@@ -43,7 +42,7 @@ const WIRE_BYTES_AT: usize = 64;
 const FIRST_AT: usize = 72;
 const LAST_AT: usize = 80;
 const PAYLOAD_HASH_AT: usize = 88;
-/// Bytes of the fields above. A later version may put more between here and the header's hash.
+/// Bytes of the fields above. What a later version adds comes before the header's hash.
 const FIELDS_BYTES: usize = 96;
 /// After the fields: the header's hash, 20 zeros for the reset block, and the block's length again.
 const TAIL_BYTES: usize = 8 + ZEROS_BYTES + 4;
@@ -104,9 +103,8 @@ impl ChunkHeader {
     /// Returns the header as a pcapng block.
     pub fn to_block(&self) -> [u8; CHUNK_HEADER_BYTES] {
         let mut block = [0; CHUNK_HEADER_BYTES];
-        let length = (CHUNK_HEADER_BYTES as u32).to_le_bytes();
         put(&mut block, 0, &BLOCK_TYPE_CHUNK.to_le_bytes());
-        put(&mut block, 4, &length);
+        put(&mut block, 4, &LENGTH);
         put(&mut block, VERSION_AT, &FORMAT_VERSION.to_le_bytes());
         put(&mut block, KIND_AT, &self.kind.code().to_le_bytes());
         put(&mut block, SEGMENT_ID_AT, &self.segment_id.to_le_bytes());
@@ -122,29 +120,19 @@ impl ChunkHeader {
         put(&mut block, PAYLOAD_HASH_AT, &self.payload_hash.to_le_bytes());
         let header_hash = hash(&block[..FIELDS_BYTES]);
         put(&mut block, FIELDS_BYTES, &header_hash.to_le_bytes());
-        put(&mut block, CHUNK_HEADER_BYTES - 4, &length);
+        put(&mut block, CHUNK_HEADER_BYTES - LENGTH.len(), &LENGTH);
         block
     }
 
-    /// Reads a header back from the pcapng block that `bytes` begins with, and returns it with the
-    /// block's length. `None` if it is not a whole, undamaged header of this version.
-    pub fn read_block(bytes: &[u8]) -> Option<(Self, usize)> {
-        let total = u32_at(bytes, 4)? as usize;
-        let fits = u32_at(bytes, 0)? == BLOCK_TYPE_CHUNK
-            && (CHUNK_HEADER_BYTES..=ZSTD_BLOCK_BYTES_MAX).contains(&total)
-            && total.is_multiple_of(4);
-        if !fits {
+    /// Reads a header back from its pcapng block. `None` if it is not an undamaged header of this
+    /// version.
+    pub fn read_block(block: &[u8; CHUNK_HEADER_BYTES]) -> Option<Self> {
+        if u32_at(block, 0)? != BLOCK_TYPE_CHUNK || u16_at(block, VERSION_AT)? != FORMAT_VERSION {
             return None;
         }
-        let block = bytes.get(..total)?;
-        let (checked, tail) = block.split_at(total - TAIL_BYTES);
-        let is_sound = u64_at(tail, 0)? == hash(checked)
-            && tail[8..8 + ZEROS_BYTES].iter().all(|&byte| byte == 0)
-            && u32_at(tail, 8 + ZEROS_BYTES)? as usize == total;
-        if !is_sound || u16_at(block, VERSION_AT)? != FORMAT_VERSION {
-            return None;
-        }
-        Some((Self::read_fields(block)?, total))
+        let header = Self::read_fields(block)?;
+        // The one check for everything, the checksum too: it must write itself again.
+        (header.to_block() == *block).then_some(header)
     }
 
     fn read_fields(block: &[u8]) -> Option<Self> {
@@ -167,55 +155,31 @@ impl ChunkHeader {
     }
 }
 
-/// Writes a header's pcapng block into `out` as the two zstd blocks of a compressed segment.
-///
-/// # Panics
-///
-/// If `out` is not [`CHUNK_HEADER_STORED_BYTES`] long.
-pub(crate) fn put_stored_header(out: &mut [u8], block: &[u8; CHUNK_HEADER_BYTES]) {
-    const RAW_BYTES: usize = CHUNK_HEADER_BYTES - RESET_RAW_BYTES;
-    assert!(out.len() == CHUNK_HEADER_STORED_BYTES, "the room is the header's");
-    let mut last = [0; 4];
-    last.copy_from_slice(&block[CHUNK_HEADER_BYTES - 4..]);
-    put(out, 0, &raw_block_header(RAW_BYTES));
-    put(out, ZSTD_BLOCK_HEADER_BYTES, &block[..RAW_BYTES]);
-    put(out, ZSTD_BLOCK_HEADER_BYTES + RAW_BYTES, &reset_block(last));
+/// Returns a header's pcapng block as the two zstd blocks that it is in a compressed segment.
+pub(crate) fn stored_header(block: &[u8; CHUNK_HEADER_BYTES]) -> StoredHeader {
+    let mut stored = [0; CHUNK_HEADER_STORED_BYTES];
+    put(&mut stored, 0, &raw_block_header(RAW_BYTES));
+    put(&mut stored, ZSTD_BLOCK_HEADER_BYTES, &block[..RAW_BYTES]);
+    put(&mut stored, ZSTD_BLOCK_HEADER_BYTES + RAW_BYTES, &reset_block(LENGTH));
+    stored
 }
 
-/// Reads a header back from the two zstd blocks that `bytes` begins with, and returns it with its
-/// pcapng block's length and its length in the file.
-pub(crate) fn read_stored_header(bytes: &[u8]) -> Option<StoredHeader> {
-    let content = bytes.get(ZSTD_BLOCK_HEADER_BYTES..)?;
-    let total = u32_at(content, 4)? as usize;
-    if !(CHUNK_HEADER_BYTES..=ZSTD_BLOCK_BYTES_MAX).contains(&total) {
-        return None;
-    }
-    let raw_bytes = total - RESET_RAW_BYTES;
-    let raw = content.get(..raw_bytes)?;
-    let reset = content.get(raw_bytes..raw_bytes + RESET_STORED_BYTES)?;
-    let last = (total as u32).to_le_bytes();
-    if bytes[..ZSTD_BLOCK_HEADER_BYTES] != raw_block_header(raw_bytes) || reset != reset_block(last)
-    {
-        return None;
-    }
-    let mut block = Vec::with_capacity(total);
-    block.extend_from_slice(raw);
-    block.resize(total - last.len(), 0);
-    block.extend_from_slice(&last);
-    let (header, _) = ChunkHeader::read_block(&block)?;
-    Some(StoredHeader {
-        header,
-        block,
-        stored_bytes: ZSTD_BLOCK_HEADER_BYTES + raw_bytes + RESET_STORED_BYTES,
-    })
+/// Reads a header back from its two zstd blocks. `None` if they are not an undamaged header of this
+/// version.
+pub(crate) fn read_stored_header(stored: &StoredHeader) -> Option<ChunkHeader> {
+    let mut block = [0; CHUNK_HEADER_BYTES];
+    put(&mut block, 0, &stored[ZSTD_BLOCK_HEADER_BYTES..][..RAW_BYTES]);
+    put(&mut block, CHUNK_HEADER_BYTES - LENGTH.len(), &LENGTH);
+    let header = ChunkHeader::read_block(&block)?;
+    // What is not in the pcapng block, the zstd blocks' own headers and the sequences, is constant.
+    (*stored == stored_header(&block)).then_some(header)
 }
 
-/// A chunk's header as it was found.
-#[derive(Clone, Debug)]
-pub(crate) struct StoredHeader {
-    pub(crate) header: ChunkHeader,
-    /// Its pcapng block.
-    pub(crate) block: Vec<u8>,
-    /// Its length in the file.
-    pub(crate) stored_bytes: usize,
-}
+/// A chunk's header as it stands in a compressed segment.
+pub(crate) type StoredHeader = [u8; CHUNK_HEADER_STORED_BYTES];
+
+/// Bytes of the header that stand in the raw zstd block.
+const RAW_BYTES: usize = CHUNK_HEADER_BYTES - RESET_RAW_BYTES;
+
+/// How a header's pcapng block ends: its length, which the reset block carries.
+const LENGTH: [u8; 4] = (CHUNK_HEADER_BYTES as u32).to_le_bytes();

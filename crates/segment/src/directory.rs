@@ -9,11 +9,11 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{
-    AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, RenameFlags, fchmod, fdatasync, flock, fsync,
-    ftruncate, linkat, mkdirat, openat, renameat_with, seek, unlinkat,
+    AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, RenameFlags, SeekFrom, fchmod, fdatasync,
+    flock, fstat, fsync, ftruncate, linkat, mkdirat, openat, renameat_with, seek, unlinkat,
 };
 use rustix::io::Errno;
-use weir_model::{Storage, StorageFile};
+use weir_model::{ReadableStorage, Storage, StorageFile, StorageReader};
 
 /// The file in the directory that the owner of the directory has locked. It is never removed: a
 /// lock on a file that is unlinked guards nothing.
@@ -186,6 +186,24 @@ impl Storage for Directory {
     }
 }
 
+impl ReadableStorage for Directory {
+    type Reader = DirectoryReader;
+
+    fn open(&self, name: &str) -> io::Result<DirectoryReader> {
+        check_name(name)?;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(DirectoryReader { file: openat(&self.directory, name, flags, Mode::empty())? })
+    }
+
+    fn reopen(&mut self, name: &str) -> io::Result<DirectoryFile> {
+        check_name(name)?;
+        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = openat(&self.directory, name, flags, Mode::empty())?;
+        seek(&file, SeekFrom::End(0))?;
+        Ok(DirectoryFile { file })
+    }
+}
+
 impl Directory {
     /// Renames without `RENAME_NOREPLACE`: `link(2)` refuses a name that is taken. A crash between
     /// the two leaves both names of the one file, which recovery takes for sealed.
@@ -217,11 +235,27 @@ impl StorageFile for DirectoryFile {
 
     fn truncate(&mut self, length_bytes: u64) -> io::Result<()> {
         ftruncate(&self.file, length_bytes)?;
-        seek(&self.file, rustix::fs::SeekFrom::Start(length_bytes))?;
+        seek(&self.file, SeekFrom::Start(length_bytes))?;
         Ok(())
     }
 
     fn sync(&mut self) -> io::Result<()> {
         Ok(fdatasync(&self.file)?)
+    }
+}
+
+/// A file of a [`Directory`], open for reading.
+#[derive(Debug)]
+pub struct DirectoryReader {
+    file: OwnedFd,
+}
+
+impl StorageReader for DirectoryReader {
+    fn length_bytes(&self) -> io::Result<u64> {
+        Ok(u64::try_from(fstat(&self.file)?.st_size).unwrap_or(0))
+    }
+
+    fn read_at(&mut self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::io::pread(&self.file, out, offset)?)
     }
 }

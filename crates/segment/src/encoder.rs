@@ -13,6 +13,10 @@ use crate::zstd_frame::{LONE_FRAME_HEADER, unwrap_lone_frame};
 /// what a reader must hold to decompress a chunk.
 pub const BLOCK_BYTES_MAX: usize = 8 << 20;
 
+/// The level of end chunks, which are small, whatever the segment's own: so recovery writes the same
+/// bytes as the writer would have, and as an interrupted recovery before it.
+pub(crate) const END_LEVEL: i32 = 3;
+
 /// How a segment's bytes are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {

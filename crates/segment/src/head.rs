@@ -9,7 +9,7 @@ use weir_model::Timestamp;
 use crate::bytes::{hash, put, u16_at, u32_at, u64_at};
 use crate::chunk::FORMAT_VERSION;
 use crate::naming::SegmentName;
-use crate::pcapng::BlockReader;
+use crate::pcapng::{BLOCK_TYPE_IDB, BlockReader};
 use crate::writer::SegmentHeader;
 use crate::zstd_frame::ZSTD_BLOCK_BYTES_MAX;
 
@@ -89,21 +89,30 @@ impl SegmentHead {
     /// a whole, undamaged head of this version.
     pub fn read(bytes: &[u8]) -> Option<(Self, usize)> {
         let bytes = &bytes[..bytes.len().min(HEAD_BYTES_MAX)];
-        let start = BlockReader::new(bytes)
-            .map_while(Result::ok)
-            .find(|block| block.block_type == BLOCK_TYPE_HEAD)?
-            .offset;
+        let mut interfaces = 0;
+        let mut blocks = BlockReader::new(bytes).map_while(Result::ok);
+        let start = loop {
+            let block = blocks.next()?;
+            match block.block_type {
+                BLOCK_TYPE_IDB => interfaces += 1,
+                BLOCK_TYPE_HEAD => break block.offset,
+                _ => {}
+            }
+        };
         let block = bytes.get(start..start + HEAD_BLOCK_BYTES)?;
         let is_sound = u32_at(block, 4)? as usize == HEAD_BLOCK_BYTES
             && u16_at(block, VERSION_AT)? == FORMAT_VERSION
             && u32_at(block, PCAPNG_BYTES_AT)? as usize == start
+            && u32_at(block, INTERFACES_AT)? == interfaces
             && u64_at(block, HASH_AT)? == hash(&bytes[..start + HASH_AT]);
-        is_sound.then_some(())?;
+        if !is_sound {
+            return None;
+        }
         let head = Self {
             segment_id: u64_at(block, SEGMENT_ID_AT)?,
             sequence: u64_at(block, SEQUENCE_AT)?,
             opened_at: Timestamp::from_ns(u64_at(block, OPENED_AT_AT)?),
-            interfaces: u32_at(block, INTERFACES_AT)?,
+            interfaces,
         };
         Some((head, start + HEAD_BLOCK_BYTES))
     }

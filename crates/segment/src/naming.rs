@@ -15,8 +15,32 @@ pub const PREFIX_BYTES_MAX: usize = 128;
 /// The highest sequence number: what ten digits say.
 pub const SEQUENCE_MAX: u64 = 9_999_999_999;
 
-/// What follows the name of a segment that is not sealed.
-pub const PART_SUFFIX: &str = ".part";
+/// What follows a segment's name while it is not sealed, and what recovery adds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FileState {
+    /// Nothing: the segment is sealed.
+    Sealed,
+    /// `.part`: it is open, or was when the process died.
+    Part,
+    /// `.damaged`: what recovery read from and set aside, as it was.
+    Damaged,
+    /// `.rewrite`: what recovery is writing; it is made anew if that was interrupted.
+    Rewrite,
+}
+
+impl FileState {
+    const ALL: [Self; 4] = [Self::Part, Self::Damaged, Self::Rewrite, Self::Sealed];
+
+    /// Returns the suffix with its dot; none for a sealed segment.
+    pub const fn suffix(self) -> &'static str {
+        match self {
+            Self::Sealed => "",
+            Self::Part => ".part",
+            Self::Damaged => ".damaged",
+            Self::Rewrite => ".rewrite",
+        }
+    }
+}
 
 const SEQUENCE_DIGITS: usize = 10;
 
@@ -106,30 +130,35 @@ pub struct SegmentName {
 }
 
 impl SegmentName {
-    /// Returns the name under which the segment stands while it is open.
-    pub fn part(&self) -> String {
-        format!("{self}{PART_SUFFIX}")
+    /// Returns the name under which the segment's file stands in `state`.
+    pub fn file_name(&self, state: FileState) -> String {
+        format!("{self}{}", state.suffix())
     }
 
-    /// Reads a name back, and whether it is that of an open segment; `None` if it is not the name
-    /// of a segment.
-    pub fn parse(name: &str) -> Option<(Self, bool)> {
-        let (name, is_part) = match name.strip_suffix(PART_SUFFIX) {
-            Some(name) => (name, true),
-            None => (name, false),
-        };
+    /// Returns the name under which the segment stands while it is open.
+    pub fn part(&self) -> String {
+        self.file_name(FileState::Part)
+    }
+
+    /// Reads a file's name back; `None` if it is not the name of a segment.
+    pub fn parse(name: &str) -> Option<(Self, FileState)> {
+        FileState::ALL.into_iter().find_map(|state| {
+            Some((Self::parse_sealed(name.strip_suffix(state.suffix())?)?, state))
+        })
+    }
+
+    fn parse_sealed(name: &str) -> Option<Self> {
         let (stem, extension) = [Extension::PcapngZst, Extension::Pcapng]
             .into_iter()
             .find_map(|extension| Some((name.strip_suffix(extension.as_str())?, extension)))?;
         let (rest, opened_at) = stem.rsplit_once('-')?;
         let (prefix, sequence) = rest.rsplit_once('-')?;
-        let parsed = Self {
+        Some(Self {
             prefix: NamePrefix::new(prefix).ok()?,
             sequence: parse_sequence(sequence)?,
             opened_at: UtcSecond::parse(opened_at)?,
             extension,
-        };
-        Some((parsed, is_part))
+        })
     }
 }
 
@@ -226,8 +255,8 @@ pub struct SegmentNamer {
 }
 
 impl SegmentNamer {
-    /// Lists the directory once; the first name will be one above the highest there, sealed or
-    /// not, whatever its extension.
+    /// Lists the directory once; the first name will be one above the highest there,
+    /// whatever state it is in and whatever its extension.
     ///
     /// # Errors
     ///

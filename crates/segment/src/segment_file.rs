@@ -7,7 +7,7 @@ use std::io;
 use weir_model::StorageFile;
 
 use crate::bytes::{RunningHash, put};
-use crate::chunk::{ChunkHeader, ChunkKind, put_stored_header};
+use crate::chunk::{ChunkHeader, ChunkKind, stored_header};
 use crate::encoder::EncodedBlock;
 use crate::error::{AppendError, SyncError};
 use crate::tally::BlockTally;
@@ -24,6 +24,15 @@ enum Health {
     Poisoned,
     /// A chunk could be neither finished nor cut off: the file ends in half a chunk.
     Broken,
+}
+
+/// How far a file of chunks has come.
+#[derive(Clone)]
+pub(crate) struct Progress {
+    pub(crate) chunks: u64,
+    pub(crate) stored_bytes: u64,
+    pub(crate) raw_bytes: u64,
+    pub(crate) content_hash: RunningHash,
 }
 
 /// A file of chunks.
@@ -51,6 +60,27 @@ impl<F: StorageFile> SegmentFile<F> {
             stored_bytes: 0,
             raw_bytes: 0,
             content_hash: RunningHash::new(),
+        }
+    }
+
+    /// Takes a file that has a head and whole chunks, to write on at its end.
+    pub(crate) fn resume(
+        file: F,
+        is_compressed: bool,
+        segment_id: u64,
+        progress: Progress,
+    ) -> Self {
+        let Progress { chunks, stored_bytes, raw_bytes, content_hash } = progress;
+        let health = Health::Sound;
+        Self {
+            file,
+            health,
+            is_compressed,
+            segment_id,
+            chunks,
+            stored_bytes,
+            raw_bytes,
+            content_hash,
         }
     }
 
@@ -104,8 +134,7 @@ impl<F: StorageFile> SegmentFile<F> {
         }
         .to_block();
         if self.is_compressed {
-            let room = encoded.stored.len() - encoded.payload().len();
-            put_stored_header(&mut encoded.stored[..room], &header);
+            put(encoded.stored, 0, &stored_header(&header));
             self.append_whole([encoded.stored, &[]])?;
         } else {
             put(encoded.stored, 0, &header);

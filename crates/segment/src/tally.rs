@@ -18,14 +18,15 @@ pub struct BlockTally {
 }
 
 impl BlockTally {
-    /// Counts one packet in.
+    /// Counts one packet in, as an Enhanced Packet Block says it: with no fewer bytes on the wire
+    /// than captured.
     #[inline]
     pub fn count(&mut self, captured_bytes: u32, wire_bytes: u32, timestamp: Timestamp) {
         self.first = if self.packets == 0 { timestamp } else { self.first.min(timestamp) };
         self.last = self.last.max(timestamp);
         self.packets += 1;
         self.captured_bytes += u64::from(captured_bytes);
-        self.wire_bytes += u64::from(wire_bytes);
+        self.wire_bytes += u64::from(wire_bytes.max(captured_bytes));
     }
 
     /// Counts the packets of `other` in.

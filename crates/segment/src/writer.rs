@@ -13,7 +13,7 @@ use std::io;
 use weir_model::{Storage, Timestamp};
 
 use crate::chunk::ChunkKind;
-use crate::encoder::{BlockEncoder, Compression, EncodeError, EncodedBlock};
+use crate::encoder::{BlockEncoder, Compression, END_LEVEL, EncodeError, EncodedBlock};
 use crate::error::{AppendError, CreateError, SealError, SyncError};
 use crate::head::{HEAD_BLOCK_BYTES, HEAD_BYTES_MAX, SegmentHead, append_head_copy};
 use crate::naming::{Extension, SegmentName, SegmentNamer};
@@ -263,6 +263,7 @@ impl<S: Storage> SegmentWriter<S> {
         }
         append_head_copy(&mut raw, &self.head);
         let tally = self.tally;
+        self.encoder.set_level(END_LEVEL).map_err(AppendError::Encode)?;
         self.append_raw(&raw, ChunkKind::End, &tally)?;
         // Reserved: the aggregate index stands here, as a chunk of its own.
         self.file.append_end()

@@ -1,4 +1,7 @@
 //! The segment file as others see it: readers, faults and the file system.
 
+mod disk;
+mod faults;
+mod recovery;
 mod support;
 mod tools;
