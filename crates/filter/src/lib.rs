@@ -3,7 +3,8 @@
 //! libpcap compiles ([`Program::compile`]), an own verifier decides whether the result may run
 //! ([`Program::verify`]), and an interpreter runs it ([`Program::run`]) with the answers of
 //! libpcap's `bpf_filter`, bit for bit. Filters in order of precedence become one program
-//! ([`Chain`]), and either becomes native code where that can be had ([`Matcher`]).
+//! ([`Chain`]), and either becomes native code where that can be had ([`Matcher`]). And a filter
+//! can be asked whether a packet of which only some bytes are known could pass ([`may_match`]).
 
 mod chain;
 mod compile;
@@ -16,6 +17,7 @@ mod matcher;
 mod native;
 mod op;
 mod program;
+mod prune;
 mod verify;
 
 pub use chain::{CHAIN_INSTRUCTIONS_MAX, Chain, ChainError};
@@ -29,4 +31,5 @@ pub use matcher::{Engine, Matcher};
 #[cfg(feature = "native")]
 pub use native::{NATIVE_INSTRUCTIONS_MAX, Native, NativeError};
 pub use program::Program;
+pub use prune::{AbstractPacket, KNOWN_BYTES_MAX, PRUNE_STEPS_MAX, may_match};
 pub use verify::{PROGRAM_INSTRUCTIONS_MAX, VerifyError};

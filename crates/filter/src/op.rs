@@ -15,6 +15,16 @@ pub(crate) enum Width {
     Word,
 }
 
+impl Width {
+    pub(crate) const fn bytes(self) -> u32 {
+        match self {
+            Self::Byte => 1,
+            Self::Half => 2,
+            Self::Word => 4,
+        }
+    }
+}
+
 /// What the accumulator is combined with, or compared to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Operand {

@@ -1,11 +1,12 @@
 //! A program that may run: verified, immutable and shared.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use weir_model::LinkType;
 
 use crate::compile::{self, CompileError};
 use crate::op::Op;
+use crate::prune::Liveness;
 use crate::verify::{self, VerifyError};
 use crate::{Instruction, interpret};
 
@@ -20,6 +21,8 @@ struct Inner {
     expression: Option<Box<str>>,
     instructions: Box<[Instruction]>,
     ops: Box<[Op]>,
+    /// Computed when first wanted: most programs are never run abstractly.
+    liveness: OnceLock<Liveness>,
 }
 
 impl Program {
@@ -62,7 +65,8 @@ impl Program {
     ) -> Result<Self, VerifyError> {
         let ops = verify::verify(&instructions)?;
         let instructions = instructions.into_boxed_slice();
-        Ok(Self { inner: Arc::new(Inner { expression, instructions, ops }) })
+        let inner = Inner { expression, instructions, ops, liveness: OnceLock::new() };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Runs on a packet and returns the program's number: 0 rejects it.
@@ -76,6 +80,10 @@ impl Program {
 
     pub(crate) fn ops(&self) -> &[Op] {
         &self.inner.ops
+    }
+
+    pub(crate) fn liveness(&self) -> &Liveness {
+        self.inner.liveness.get_or_init(|| Liveness::of(self.ops()))
     }
 
     /// Returns the text that the program was compiled from, if it was.

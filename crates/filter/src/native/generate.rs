@@ -206,7 +206,7 @@ impl<'a> Generator<'a> {
     }
 
     fn load_absolute(&mut self, width: Width, offset: u32, reach_bytes: u64) -> Value {
-        let end = u64::from(offset) + width.bytes();
+        let end = u64::from(offset) + u64::from(width.bytes());
         if end > reach_bytes {
             let end = self.pointer_constant(end);
             let beyond =
@@ -222,7 +222,7 @@ impl<'a> Generator<'a> {
         let x = self.builder.use_var(self.x);
         let x = self.builder.ins().uextend(types::I64, x);
         let start = self.builder.ins().iadd_imm_u(x, i64::from(offset));
-        let end = self.builder.ins().iadd_imm_u(start, width.bytes().cast_signed());
+        let end = self.builder.ins().iadd_imm_u(start, i64::from(width.bytes()));
         let beyond = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, self.captured_bytes);
         self.reject_if(beyond);
         self.load(width, start)

@@ -3,18 +3,7 @@
 //! A load that succeeded proves that the packet reaches that far, and what is proven need not be
 //! tested again. In a chain this carries over from filter to filter.
 
-use crate::op::{Op, Width};
-
-impl Width {
-    /// Returns how many bytes a load takes.
-    pub(super) const fn bytes(self) -> u64 {
-        match self {
-            Self::Byte => 1,
-            Self::Half => 2,
-            Self::Word => 4,
-        }
-    }
-}
+use crate::op::Op;
 
 /// Returns, for each operation, the bytes that every packet that gets there has at least; nothing
 /// where no packet gets.
@@ -50,11 +39,8 @@ pub(super) fn reach(ops: &[Op]) -> Box<[Option<u64>]> {
                 arrive(&mut reach, if_false, known);
             }
             Op::JumpBack { .. } | Op::Return(_) | Op::ReturnA => {}
-            Op::LoadAbsolute { width, offset } => {
-                arrive(&mut reach, next, known.max(u64::from(offset) + width.bytes()));
-            }
-            Op::LoadIndexed { width, offset } => {
-                arrive(&mut reach, next, known.max(u64::from(offset) + width.bytes()));
+            Op::LoadAbsolute { width, offset } | Op::LoadIndexed { width, offset } => {
+                arrive(&mut reach, next, known.max(u64::from(offset) + u64::from(width.bytes())));
             }
             Op::LoadXHeaderLength(offset) => {
                 arrive(&mut reach, next, known.max(u64::from(offset) + 1));

@@ -10,6 +10,7 @@ mod captures;
 mod expected;
 mod generate;
 mod generated;
+mod pruned;
 mod reference;
 
 /// Returns how often a test repeats: more with `WEIR_FULL=1`.
