@@ -41,8 +41,8 @@ pub struct Headers {
     pub ip_next: u8,
     /// Which part of a fragmented datagram this is.
     pub fragment: Fragment,
-    /// The low eight TCP flags (CWR ECE URG ACK PSH RST SYN FIN), and 0 where there is no TCP
-    /// header to be read.
+    /// The low eight TCP flags (CWR ECE URG ACK PSH RST SYN FIN), and 0 where there are none or
+    /// they are not captured.
     pub tcp_flags: u8,
     /// Where the network header starts.
     pub l3_offset: u32,

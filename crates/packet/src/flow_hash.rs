@@ -200,9 +200,9 @@ const MIX_LAST: u64 = 0xa409_3822_299f_31d1;
 #[inline(always)]
 fn mix_ends(one: u64, other: u64, common: u8, seed: u32) -> u32 {
     let seed = u64::from(seed) << 32 | u64::from(seed);
-    let low = one.min(other) ^ MIX_LOW ^ seed;
+    let low = one.min(other) ^ MIX_LOW ^ seed ^ u64::from(common) << 56;
     let high = one.max(other) ^ MIX_HIGH ^ seed.rotate_left(13);
-    let mixed = fold(fold(low, high) ^ u64::from(common), MIX_LAST);
+    let mixed = fold(low, high);
     (mixed >> 32) as u32 ^ mixed as u32
 }
 

@@ -53,8 +53,8 @@ pub enum Direction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum PortKind {
-    /// There are none: a protocol without ports, a later fragment, or a header cut short. Both
-    /// are 0.
+    /// None are known: a protocol without ports, a later fragment, or a header cut short. Both
+    /// are 0, and nothing is said of the packet's bytes.
     None = 0,
     /// Ports of TCP, UDP or SCTP.
     Transport = 1,
@@ -118,12 +118,17 @@ impl FlowKey {
         let source = (u128::from_be_bytes(*from), ports.source);
         let destination = (u128::from_be_bytes(*to), ports.destination);
         let ordered = ports.kind == PortKind::IcmpOneWay || source <= destination;
-        let (low, high) = if ordered { (source, destination) } else { (destination, source) };
+        let (low, high) = if ordered { (from, to) } else { (to, from) };
+        let (low_port, high_port) = if ordered {
+            (ports.source, ports.destination)
+        } else {
+            (ports.destination, ports.source)
+        };
         let key = Self {
-            low_address: low.0.to_be_bytes(),
-            high_address: high.0.to_be_bytes(),
-            low_port: low.1,
-            high_port: high.1,
+            low_address: *low,
+            high_address: *high,
+            low_port,
+            high_port,
             vlan_ids,
             protocol,
             version: 6,

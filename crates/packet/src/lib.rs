@@ -21,6 +21,7 @@ mod arp;
 mod community_id;
 mod decode;
 mod decoded;
+mod fast;
 mod flow_hash;
 mod flow_key;
 mod issue;

@@ -21,30 +21,31 @@ const TCP_BYTES_MIN: usize = 20;
 /// The most bytes that a datagram can have after its fragments are put together.
 const DATAGRAM_BYTES_MAX: usize = 65_535;
 
-/// Reads the network header that the link layer announced, and the transport header behind it.
+/// Reads the network header that the link layer announced, and the transport header behind it,
+/// into `headers`: in place, since copying them costs as much as reading them.
 #[inline(always)]
-pub(crate) fn read(walk: &mut Walk<'_>, link: &Link) -> Headers {
+pub(crate) fn read(walk: &mut Walk<'_>, link: &Link, headers: &mut Headers) {
     let vlan_ids = match link.vlan_count {
         0 => [0; 2],
         _ => compact_vlans(link.vlans.map(|tag| tag.id())),
     };
+    *headers = Headers::at(link.at, link.network, walk.bytes.len());
     match link.network {
-        Network::Ipv4 => read_ipv4(walk, link.at, vlan_ids),
-        Network::Ipv6 => read_ipv6(walk, link.at, vlan_ids),
-        network => Headers::at(link.at, network, walk.bytes.len()),
+        Network::Ipv4 => read_ipv4(walk, link.at, vlan_ids, headers),
+        Network::Ipv6 => read_ipv6(walk, link.at, vlan_ids, headers),
+        _ => {}
     }
 }
 
 #[inline(always)]
-fn read_ipv4(walk: &mut Walk<'_>, at: usize, vlan_ids: [u16; 2]) -> Headers {
+fn read_ipv4(walk: &mut Walk<'_>, at: usize, vlan_ids: [u16; 2], headers: &mut Headers) {
     let Some(header) = walk.need::<IPV4_BYTES_MIN>(at, Layer::Ipv4) else {
-        return Headers::at(at, Network::Ipv4, walk.bytes.len());
+        return;
     };
     let header_bytes = usize::from(header[0] & 0x0f) * 4;
     if header[0] >> 4 != 4 || header_bytes < IPV4_BYTES_MIN {
         let kind = if header[0] >> 4 == 4 { IssueKind::Length } else { IssueKind::Version };
-        walk.fault(kind, Layer::Ipv4);
-        return Headers::at(at, Network::Ipv4, walk.bytes.len());
+        return walk.fault(kind, Layer::Ipv4);
     }
     let from = u32::from_be_bytes([header[12], header[13], header[14], header[15]]);
     let to = u32::from_be_bytes([header[16], header[17], header[18], header[19]]);
@@ -57,8 +58,7 @@ fn read_ipv4(walk: &mut Walk<'_>, at: usize, vlan_ids: [u16; 2]) -> Headers {
     } else if total_bytes != 0 {
         walk.claim(at + total_bytes, Layer::Ipv4);
     }
-    let mut headers = Headers::at(at + header_bytes, Network::Ipv4, walk.bytes.len());
-    headers.l3_offset = at as u32;
+    headers.start_l4((at + header_bytes).min(walk.bytes.len()), walk.bytes.len());
     headers.ip_next = protocol;
     if at + header_bytes > walk.bytes.len() {
         walk.missing(at + header_bytes, Layer::Ipv4);
@@ -69,38 +69,34 @@ fn read_ipv4(walk: &mut Walk<'_>, at: usize, vlan_ids: [u16; 2]) -> Headers {
     if fragment_field & 0x3fff != 0 {
         let offset_bytes = usize::from(fragment_field & 0x1fff) * 8;
         let more = fragment_field & 0x2000 != 0;
-        read_fragment(walk, &mut headers, offset_bytes, more, protocol);
+        read_fragment(walk, headers, offset_bytes, more, protocol);
     }
     let (protocol, ports) = if whole && !headers.fragment.is_later() {
-        read_transport(walk, &mut headers, protocol)
+        read_transport(walk, headers, protocol)
     } else {
         (protocol, Ports::NONE)
     };
     headers.flow = Some(FlowKey::of_ipv4(from, to, ports, protocol, vlan_ids));
-    headers
 }
 
 #[inline(always)]
-fn read_ipv6(walk: &mut Walk<'_>, at: usize, vlan_ids: [u16; 2]) -> Headers {
+fn read_ipv6(walk: &mut Walk<'_>, at: usize, vlan_ids: [u16; 2], headers: &mut Headers) {
     let Some(header) = walk.need::<IPV6_BYTES>(at, Layer::Ipv6) else {
-        return Headers::at(at, Network::Ipv6, walk.bytes.len());
+        return;
     };
     if header[0] >> 4 != 6 {
-        walk.fault(IssueKind::Version, Layer::Ipv6);
-        return Headers::at(at, Network::Ipv6, walk.bytes.len());
+        return walk.fault(IssueKind::Version, Layer::Ipv6);
     }
     let payload_bytes = usize::from(u16::from_be_bytes([header[4], header[5]]));
     // A length of 0 is a jumbogram (RFC 2675), or what a NIC shows that segments TCP itself.
     if payload_bytes != 0 {
         walk.claim(at + IPV6_BYTES + payload_bytes, Layer::Ipv6);
     }
-    let mut headers = Headers::at(at + IPV6_BYTES, Network::Ipv6, walk.bytes.len());
-    headers.l3_offset = at as u32;
+    headers.start_l4(at + IPV6_BYTES, walk.bytes.len());
     headers.ip_next = header[6];
-    let (protocol, ports) = read_transport(walk, &mut headers, header[6]);
+    let (protocol, ports) = read_transport(walk, headers, header[6]);
     let (from, to) = (array_at::<8>(header), array_at::<24>(header));
     headers.flow = Some(FlowKey::of_ipv6(from, to, ports, protocol, vlan_ids));
-    headers
 }
 
 /// Returns the 16 bytes at `AT` of an IPv6 header.
@@ -114,9 +110,10 @@ fn array_at<const AT: usize>(header: &[u8; IPV6_BYTES]) -> &[u8; 16] {
 /// protocol that was reached, and the ports.
 #[inline(always)]
 fn read_transport(walk: &mut Walk<'_>, headers: &mut Headers, next: u8) -> (u8, Ports) {
-    let (protocol, is_reached) = match next {
-        ip_protocol::TCP | ip_protocol::UDP => (next, true),
-        _ => read_extensions(walk, headers, next),
+    let (protocol, is_reached) = if is_extension(next, headers.network) {
+        read_extensions(walk, headers, next)
+    } else {
+        (next, true)
     };
     let ports = if is_reached { transport::read(walk, protocol, headers) } else { Ports::NONE };
     (protocol, ports)

@@ -80,4 +80,10 @@ pub(crate) mod udp_port {
     pub(crate) const MPLS: u16 = 6635;
     /// The port of VXLAN in Linux before IANA gave it one; still the kernel's default.
     pub(crate) const VXLAN_LINUX: u16 = 8472;
+
+    /// Returns whether packets to or from this port may carry a tunnel.
+    #[inline(always)]
+    pub(crate) fn is_tunnel(port: u16) -> bool {
+        matches!(port, L2TP | GTP_USER | TEREDO | VXLAN | VXLAN_GPE | GENEVE | MPLS | VXLAN_LINUX)
+    }
 }

@@ -31,10 +31,13 @@ pub(crate) fn read(walk: &mut Walk<'_>, protocol: u8, headers: &mut Headers) -> 
 #[inline(always)]
 fn read_tcp(walk: &mut Walk<'_>, headers: &mut Headers) -> Ports {
     let at = headers.l4_offset as usize;
+    // Flags count even in a header that is cut behind them.
+    if let Some(&[flags]) = walk.peek(at + 13) {
+        headers.tcp_flags = flags;
+    }
     let Some(header) = walk.peek::<TCP_BYTES_MIN>(at) else {
         return cut_ports(walk, headers, TCP_BYTES_MIN);
     };
-    headers.tcp_flags = header[13];
     let header_bytes = usize::from(header[12] >> 4) * 4;
     headers.start_payload(at + header_bytes.max(TCP_BYTES_MIN), walk.bytes.len());
     if header_bytes < TCP_BYTES_MIN {
@@ -114,23 +117,24 @@ pub(crate) fn icmp_ports(protocol: u8, kind: u8, code: u8) -> Ports {
     Ports { source: u16::from(kind), destination: u16::from(destination), kind: port_kind }
 }
 
-/// Pairs of ICMP types: echo, router discovery, timestamp, information, address mask.
+/// Returns the ICMP type that answers `kind`, or that it answers: echo, router discovery,
+/// timestamp, information, address mask.
 fn answer_v4(kind: u8) -> Option<u8> {
-    let pairs = [(0, 8), (9, 10), (13, 14), (15, 16), (17, 18)];
-    answer(&pairs, kind)
+    match kind {
+        0 => Some(8),
+        8 => Some(0),
+        9 | 13 | 15 | 17 => Some(kind + 1),
+        10 | 14 | 16 | 18 => Some(kind - 1),
+        _ => None,
+    }
 }
 
-/// Pairs of ICMPv6 types: echo, listener query and report, router and neighbour discovery, node
+/// The same for ICMPv6: echo, listener query and report, router and neighbour discovery, node
 /// information, home agent discovery.
 fn answer_v6(kind: u8) -> Option<u8> {
-    let pairs = [(128, 129), (130, 131), (133, 134), (135, 136), (139, 140), (144, 145)];
-    answer(&pairs, kind)
-}
-
-fn answer(pairs: &[(u8, u8)], kind: u8) -> Option<u8> {
-    pairs.iter().find_map(|&(one, other)| match kind {
-        _ if kind == one => Some(other),
-        _ if kind == other => Some(one),
+    match kind {
+        128 | 130 | 133 | 135 | 139 | 144 => Some(kind + 1),
+        129 | 131 | 134 | 136 | 140 | 145 => Some(kind - 1),
         _ => None,
-    })
+    }
 }

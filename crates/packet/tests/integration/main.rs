@@ -1,0 +1,8 @@
+//! Tests of the crate from outside: real captures, other tools' word, and hostile bytes.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod captures;
+mod common;
+mod differential;
+mod layers;
