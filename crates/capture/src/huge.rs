@@ -32,7 +32,7 @@ impl HugeBuffer {
         {
             return Ok(Self { map, bytes, in_hugepages: true });
         }
-        let mut map = MmapOptions::new().len(rounded_bytes).map_anon()?;
+        let mut map = MmapOptions::new().len(bytes).map_anon()?;
         // Without transparent hugepages in the kernel this fails, and ordinary pages serve.
         let _ = map.advise(Advice::HugePage);
         map.fill(0);

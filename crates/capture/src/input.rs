@@ -5,7 +5,7 @@
 //! its packets up, counted and told; a [`WhenFull::Hold`] source is not polled until they went.
 //! Runs on: an Input lcore. Allocates: never.
 
-use weir_model::{BURST_PACKETS_MAX, Burst, BurstSender, Clock, PacketSource};
+use weir_model::{BURST_PACKETS_MAX, Burst, BurstSender, Clock, Frame, PacketSource};
 
 use crate::intake::{Intake, Intaken, wire_bytes_from};
 use crate::lane::{PacketLaneSender, WhenFull};
@@ -14,6 +14,10 @@ use crate::stage::{Poll, Stage};
 
 /// The most lanes of one Input, and so the most Processing lcores.
 pub const LANES_MAX: usize = 255;
+
+/// Bytes of a packet in pieces that are put together to hash it: more than any headers that the
+/// hash looks at, but for long chains of IPv6 extension headers.
+const HEADERS_BYTES_MAX: usize = 256;
 
 /// How an Input picks a packet's lane.
 #[derive(Clone, Copy, Debug)]
@@ -80,10 +84,23 @@ impl<S: PacketSource, T: BurstSender<S::Burst>, C: Clock> Input<S, T, C> {
         match self.burst.frame(index) {
             Ok(frame) => match frame.rss_hash {
                 Some(hash) if self.spread.rss_is_symmetric => hash,
-                _ => weir_packet::flow_hash(frame.head, self.spread.seed),
+                _ => self.own_hash(&frame),
             },
             // Any Processing will count it.
             Err(_) => 0,
+        }
+    }
+
+    #[inline]
+    fn own_hash(&self, frame: &Frame<'_>) -> u32 {
+        match frame.contiguous() {
+            Some(bytes) => weir_packet::flow_hash(bytes, self.spread.seed),
+            None => {
+                // Its headers may lie in several pieces.
+                let mut headers = [0; HEADERS_BYTES_MAX];
+                let bytes = frame.copy_to(&mut headers);
+                weir_packet::flow_hash(&headers[..bytes], self.spread.seed)
+            }
         }
     }
 

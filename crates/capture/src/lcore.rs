@@ -81,11 +81,14 @@ impl<C: Clock> Lcore<C> {
 
     /// Runs until every stage has finished.
     pub fn run(mut self) {
-        while self.turn() {}
+        while self.turn() {
+            if self.idle_rounds > 0 {
+                self.rest();
+            }
+        }
     }
 
-    /// Polls every stage once, rests if there was nothing to do, and returns whether some stage
-    /// goes on.
+    /// Polls every stage once, and returns whether some stage goes on.
     pub fn turn(&mut self) -> bool {
         let worked = self.poll_stages();
         let now_ns = self.clock.monotonic_ns();
@@ -98,7 +101,6 @@ impl<C: Clock> Lcore<C> {
             self.idle_rounds = 0;
         } else {
             self.idle_rounds = self.idle_rounds.saturating_add(1);
-            self.rest();
         }
         let goes_on = !self.stages.is_empty();
         if self.idle_rounds > 0 || !goes_on || self.counters.rounds.is_multiple_of(PUBLISH_ROUNDS) {

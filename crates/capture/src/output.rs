@@ -337,6 +337,12 @@ impl<S: Storage, C: Clock> Output<S, C> {
                 account.drops.os_packets += drops.os_packets;
             }
         }
+        if self.account.iter().any(|account| *account != PortTally::default()) {
+            // Where no segment is open because none could be, this is the last chance to tell
+            // what was lost.
+            self.reopen_at_ns = 0;
+            let _ = self.reopen();
+        }
         let now = self.clock.now();
         self.seal(now, "end of capture");
         self.publish();

@@ -63,7 +63,7 @@ fn one_cpu_is_shared_by_all() {
 
 #[test]
 fn input_and_processing_on_one_lcore_need_no_ring() {
-    let plan = Plan::new(&Wanted { shape: Some(Shape::Pipeline), lcores: Some(2), ..wanted(1, 2) })
+    let plan = Plan::new(&Wanted { shape: Some(Shape::Pipeline), lcores: Some(1), ..wanted(1, 2) })
         .unwrap();
     assert_eq!(plan.rings().count(), 0);
     let apart =
