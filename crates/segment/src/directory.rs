@@ -9,8 +9,9 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{
-    AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, RenameFlags, SeekFrom, fchmod, fdatasync,
-    flock, fstat, fsync, ftruncate, linkat, mkdirat, openat, renameat_with, seek, unlinkat,
+    AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, RenameFlags, SeekFrom, chmodat, fchmod,
+    fdatasync, flock, fstat, fsync, ftruncate, linkat, mkdirat, openat, renameat_with, seek,
+    unlinkat,
 };
 use rustix::io::Errno;
 use weir_model::{ReadableStorage, Storage, StorageFile, StorageReader};
@@ -113,8 +114,8 @@ fn create_missing(path: &Path) -> Result<(), DirectoryError> {
 /// Undoes what the umask took from a directory that was just created, and makes its name durable:
 /// what is synced inside it later would else be lost with it.
 fn finish_created(path: &Path) -> Result<(), Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    fchmod(openat(CWD, path, flags, Mode::empty())?, Mode::RWXU)?;
+    // By its name: the umask may have left nothing that would allow to open it.
+    chmodat(CWD, path, Mode::RWXU, AtFlags::empty())?;
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -128,6 +129,7 @@ fn lock(directory: &OwnedFd, path: &Path) -> Result<OwnedFd, DirectoryError> {
     let failed = |cause: Errno| DirectoryError::Lock { path: path.into(), cause: cause.into() };
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = openat(directory, LOCK_NAME, flags, owner_only()).map_err(failed)?;
+    fchmod(&file, owner_only()).map_err(failed)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
         Err(Errno::WOULDBLOCK) => Err(DirectoryError::InUse { path: path.into() }),
@@ -257,5 +259,25 @@ impl StorageReader for DirectoryReader {
 
     fn read_at(&mut self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
         Ok(rustix::io::pread(&self.file, out, offset)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is done where a file system has no `RENAME_NOREPLACE`.
+    #[test]
+    fn renaming_by_link_and_unlink_overwrites_nothing() {
+        let parent = tempfile::tempdir().unwrap();
+        let mut directory = Directory::open(parent.path()).unwrap();
+        directory.create("a").unwrap();
+        directory.create("b").unwrap();
+        let refused = directory.link_and_unlink("a", "b").unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        directory.link_and_unlink("a", "c").unwrap();
+        let mut names = directory.list().unwrap();
+        names.sort();
+        assert_eq!(names, ["b", "c"]);
     }
 }

@@ -283,3 +283,6 @@ impl SegmentNamer {
         Some(SegmentName { prefix, sequence, opened_at: UtcSecond::of(opened_at), extension })
     }
 }
+
+#[cfg(test)]
+mod tests;

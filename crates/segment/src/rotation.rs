@@ -67,3 +67,6 @@ impl RotationPolicy {
         Some(Timestamp::from_ns(edge_ns))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -160,3 +160,6 @@ impl ZstdBlock {
             .then_some(Self { is_last: header & 1 == 1, stored_bytes })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -148,8 +148,8 @@ fn write_tail(out: &mut [u8], fields: &EpbFields, total: u32) {
         let mut option = [0; HASH_BYTES];
         option[0..4].copy_from_slice(&option_header(OPTION_EPB_HASH, 5));
         option[4] = HASH_ALGORITHM_TOEPLITZ;
-        // The draft gives the hash's bytes no order; network order is how RSS test vectors and
-        // tshark print it.
+        // The draft gives the hash's bytes no order; the highest first is how test vectors for RSS
+        // print them.
         option[5..9].copy_from_slice(&hash.to_be_bytes());
         at = put(out, at, option);
     }

@@ -8,6 +8,8 @@ mod interface;
 mod options;
 mod reader;
 mod section;
+#[cfg(test)]
+mod tests;
 
 pub use epb::{
     EPB_BODY_OFFSET_BYTES, EPB_OVERHEAD_BYTES_MAX, EpbFields, HASH_ALGORITHM_TOEPLITZ, epb_bytes,
