@@ -40,6 +40,7 @@ pub(crate) struct OpenPorts {
     pub(crate) ports: Vec<OpenPort>,
     queues: Vec<QueueSource<RxQueue>>,
     mempool: Mempool,
+    /// Free mbufs before any port had taken one, less those that drivers keep.
     mbufs_at_start: u32,
 }
 
@@ -47,7 +48,8 @@ pub(crate) struct OpenPorts {
 pub(crate) struct StartedPorts {
     pub(crate) ports: Vec<OpenPort>,
     pub(crate) mempool: Mempool,
-    /// Free mbufs before any port had taken one.
+    /// Free mbufs before any port had taken one, less those that drivers keep: so many must be
+    /// free again when every port has stopped.
     pub(crate) mbufs_at_start: u32,
 }
 
@@ -95,7 +97,11 @@ impl OpenPorts {
             timestamps: true,
             rss: wanted.rx_queues > 1 || matches!(wanted.device, Device::Pci(_)),
         };
+        let free_before = self.mempool.available_mbufs();
         let (started, queues) = port.start(&settings, &self.mempool)?;
+        if keeps_mbufs(started.info().kind) {
+            self.mbufs_at_start -= free_before.saturating_sub(self.mempool.available_mbufs());
+        }
         let timestamps = started.timestamp_source().unwrap_or(TimestampSource::Tsc);
         let rss_is_symmetric = started.rss().symmetric;
         self.queues.extend(queues.into_iter().map(|source| QueueSource {
@@ -117,6 +123,12 @@ impl OpenPorts {
     }
 }
 
+/// Returns whether the driver keeps the mbufs that it filled its queues with when its port stops.
+/// The number stays what it was at the start, because each packet that is received is replaced.
+fn keeps_mbufs(kind: DriverKind) -> bool {
+    matches!(kind, DriverKind::Tap | DriverKind::AfXdp | DriverKind::PcapFile { infinite: true })
+}
+
 fn find(eal: &Eal, device: &Device) -> Result<Port, RunError> {
     Ok(match device {
         Device::Vdev(_) => Port::by_name(eal, device.name())?,
@@ -131,4 +143,27 @@ fn find(eal: &Eal, device: &Device) -> Result<Port, RunError> {
 fn common_socket(ports: &[Port]) -> Option<u32> {
     let first = ports.first()?.info().socket?;
     ports.iter().all(|port| port.info().socket == Some(first)).then_some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found by stopping a port of each and counting what had come back.
+    #[test]
+    fn some_drivers_keep_their_mbufs() {
+        for kind in [DriverKind::Tap, DriverKind::AfXdp, DriverKind::PcapFile { infinite: true }] {
+            assert!(keeps_mbufs(kind), "{kind:?}");
+        }
+        for kind in [
+            DriverKind::Null,
+            DriverKind::Ring,
+            DriverKind::PcapFile { infinite: false },
+            DriverKind::PcapInterface,
+            DriverKind::AfPacket,
+            DriverKind::Other,
+        ] {
+            assert!(!keeps_mbufs(kind), "{kind:?}");
+        }
+    }
 }

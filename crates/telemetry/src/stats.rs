@@ -290,8 +290,9 @@ pub struct BufferStats {
     pub mbufs: u64,
     /// Mbufs that nobody uses now.
     pub mbufs_available: u64,
-    /// Mbufs that nobody used before the first packet, with the queues filled: at a stop without
-    /// a leak, `mbufs_available` is `mbufs` again.
+    /// Mbufs that nobody used before the ports were started, less those that a driver keeps when
+    /// its port stops (net_tap, net_af_xdp, net_pcap with infinite_rx): at a stop without a leak,
+    /// `mbufs_available` is this number again.
     pub mbufs_at_start: u64,
     /// Blocks in the pool.
     pub blocks: u64,
