@@ -88,9 +88,9 @@ fn capture(
     let (assembly, gauges, ports) =
         assemble_all(&eal, config, plan, storages, ports, &keeper, &stop)?;
     let Assembly { lcores, views } = assembly;
-    let running = launch::launch(&eal, lcores)?;
     let shared = stats::Shared::new(config, plan, views, gauges, stop);
     let server = control::serve(config, &shared)?;
+    let running = launch::launch(&eal, lcores)?;
     info!(shape = %plan.shape, lcores = plan.lcores.len(), "capturing");
     let ended = control::supervise(config, &shared, &signals, keeper, ports, running);
     drop(server);
