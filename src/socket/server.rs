@@ -173,15 +173,33 @@ fn admit<A: Answer>(stream: UnixStream, answer: &Arc<A>, clients: &Arc<AtomicUsi
     }
 }
 
+/// Reads until a moment: a timeout of the socket alone begins anew with each byte that comes.
+struct Patient<'a> {
+    stream: &'a UnixStream,
+    until: Instant,
+}
+
+impl Read for Patient<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        self.stream.set_read_timeout(Some(left))?;
+        self.stream.read(buffer)
+    }
+}
+
 /// Answers a client's requests until it has no more, or takes too long.
 fn converse(stream: &UnixStream, answer: &dyn Answer) -> io::Result<()> {
     stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(CLIENT_TIMEOUT))?;
     stream.set_write_timeout(Some(CLIENT_TIMEOUT))?;
     let started_at = Instant::now();
-    let mut reader = BufReader::with_capacity(REQUEST_BYTES_MAX as usize, stream);
+    let patient = Patient { stream, until: started_at };
+    let mut reader = BufReader::with_capacity(REQUEST_BYTES_MAX as usize, patient);
     while started_at.elapsed() < CONNECTION_TIME_MAX {
         let mut line = Vec::new();
+        reader.get_mut().until = Instant::now() + CLIENT_TIMEOUT;
         let read_bytes = (&mut reader).take(REQUEST_BYTES_MAX).read_until(b'\n', &mut line)?;
         if read_bytes == 0 {
             return Ok(());

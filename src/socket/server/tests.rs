@@ -88,3 +88,16 @@ fn a_request_without_end_is_cut_off() {
     assert!(text.is_empty() || text.contains("too long"), "{text}");
     assert!(ask(&path, Verb::Stats).is_ok());
 }
+
+#[test]
+fn a_client_that_drips_is_cut_off() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s.sock");
+    let _server = Server::start(&path, Echo).unwrap();
+    let mut stream = UnixStream::connect(&path).unwrap();
+    let started_at = Instant::now();
+    while stream.write_all(b" ").is_ok() {
+        assert!(started_at.elapsed() < 4 * CLIENT_TIMEOUT, "it is still listened to");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
