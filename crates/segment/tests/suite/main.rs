@@ -3,6 +3,7 @@
 mod directory;
 mod disk;
 mod faults;
+mod format;
 mod recovery;
 mod support;
 mod tools;
