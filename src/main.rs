@@ -2,7 +2,10 @@
 
 mod build_info;
 mod cli;
-#[cfg_attr(not(feature = "dpdk"), allow(dead_code, reason = "only a capture is configured"))]
+#[cfg_attr(
+    not(feature = "dpdk"),
+    allow(dead_code, unused_imports, reason = "only a capture is configured")
+)]
 mod config;
 #[cfg(feature = "dpdk")]
 mod eal_args;
