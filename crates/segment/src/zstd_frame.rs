@@ -1,8 +1,8 @@
 //! One zstd frame, put together from parts that were compressed apart.
 //!
 //! A segment is one zstd frame from its first byte to its last, because that is what every reader
-//! reads: Wireshark before 4.6 loses its way at a second frame that begins beyond the first 128 KiB
-//! of the file, later ones at a skippable frame, and several libraries stop after the first frame.
+//! reads: tshark 4.0 loses its way at a second frame that begins beyond the first 128 KiB of the
+//! file, newer Wireshark at a skippable frame, and several libraries stop after the first frame.
 //! Yet each block is compressed with no knowledge of the others, so that it can be decompressed
 //! alone and on several cores.
 //!
@@ -10,7 +10,7 @@
 //! matches into the window and by entropy tables used again, which the first block of a fresh
 //! frame does not do, and by the three repeated offsets, which a fresh frame starts as 1, 4, 8. So
 //! the blocks of a fresh frame can stand in the middle of another once something has set the
-//! offsets to that: the [reset block](append_reset_block).
+//! offsets to that: the [reset block](reset_block).
 //!
 //! The format is RFC 8878.
 

@@ -40,7 +40,8 @@ fn records(seed: u8, bytes: usize, record_bytes: usize) -> Vec<u8> {
     let record: Vec<u8> = (0..record_bytes).map(|at| (at * 37 + usize::from(seed)) as u8).collect();
     (0..bytes)
         .map(|at| {
-            record[at % record_bytes] ^ u8::from(at % record_bytes == 5) * (at / record_bytes) as u8
+            record[at % record_bytes]
+                ^ (u8::from(at % record_bytes == 5) * (at / record_bytes) as u8)
         })
         .collect()
 }

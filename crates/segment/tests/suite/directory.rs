@@ -211,7 +211,7 @@ fn b1_a_killed_writer_loses_nothing_that_was_durable() {
     let path = parent.path().join(name.part());
     let mut bytes = fs::read(&path).unwrap();
     assert_eq!(bytes.len() as u64, durable.stored_bytes);
-    bytes.extend_from_slice(&bytes[..500].to_vec());
+    bytes.extend_from_within(..500);
     fs::write(&path, &bytes).unwrap();
 
     let mut directory = Directory::open(parent.path()).unwrap();

@@ -1,5 +1,7 @@
 //! The segment file as others see it: readers, faults and the file system.
 
+#![allow(clippy::unwrap_used)] // Everything here is a test, helpers included.
+
 mod directory;
 mod disk;
 mod faults;
