@@ -10,8 +10,6 @@ mod validate;
 
 pub(crate) use error::{ConfigError, Problem};
 pub(crate) use load::load;
-#[cfg(test)]
-pub(crate) use raw::RawConfig;
 pub(crate) use raw::{RawHugepages as Hugepages, RawWhenFull as WhenFullWish};
 
 use std::path::PathBuf;
@@ -122,3 +120,6 @@ pub(crate) struct Stats {
     pub(crate) file: Option<PathBuf>,
     pub(crate) socket: Option<PathBuf>,
 }
+
+#[cfg(test)]
+mod shipped;
