@@ -123,3 +123,5 @@ pub(crate) struct Stats {
 
 #[cfg(test)]
 mod shipped;
+#[cfg(test)]
+mod tests;

@@ -186,13 +186,12 @@ fn is_vdev(arguments: &str) -> bool {
 
 /// `DOMAIN:BUS:DEVICE.FUNCTION`, in hexadecimal digits.
 fn is_pci_address(address: &str) -> bool {
-    let parts: Vec<&str> = address.split([':', '.']).collect();
-    let is_hex = |part: &str, digits: usize| {
-        part.len() == digits && part.chars().all(|c| c.is_ascii_hexdigit())
+    const FORM: &[u8; 12] = b"xxxx:xx:xx.x";
+    let fits = |(byte, form): (u8, &u8)| match form {
+        b'x' => byte.is_ascii_hexdigit(),
+        separator => byte == *separator,
     };
-    matches!(parts[..], [domain, bus, device, function]
-        if is_hex(domain, 4) && is_hex(bus, 2) && is_hex(device, 2) && is_hex(function, 1))
-        && address.as_bytes().get(10) == Some(&b'.')
+    address.len() == FORM.len() && address.bytes().zip(FORM).all(fits)
 }
 
 fn topology(raw: RawTopology, problems: &mut Problems) -> Topology {

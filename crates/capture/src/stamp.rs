@@ -104,3 +104,6 @@ impl<C: Clock> Stamper<C> {
         self.last.saturating_add_ns(1)
     }
 }
+
+#[cfg(test)]
+mod tests;
