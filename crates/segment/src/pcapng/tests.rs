@@ -24,7 +24,8 @@ fn any_fields() -> impl Strategy<Value = (EpbFields, Vec<u8>)> {
     let dropcount = prop_oneof![Just(0), any::<u64>()];
     let data = vec(any::<u8>(), 0..200);
     let options = (dropcount, any::<Option<u32>>(), any::<Option<u32>>());
-    (any::<u32>(), any::<u64>(), data, any::<u32>(), options).prop_map(
+    let wire_bytes = prop_oneof![0_u32..300, any::<u32>()];
+    (any::<u32>(), any::<u64>(), data, wire_bytes, options).prop_map(
         |(interface_id, ns, data, wire_bytes, (dropcount, queue, hash))| {
             let fields = EpbFields {
                 interface_id,

@@ -3,6 +3,7 @@
 use pcap_parser::{Block as Parsed, PcapBlockOwned, PcapNGSlice};
 use proptest::prelude::*;
 use weir_model::Timestamp;
+use weir_segment::zstd_frame::LONE_FRAME_HEADER;
 use weir_segment::{BlockEncoder, ChunkDecoder, Compression, Part, RotationPolicy, Walk, verify};
 
 use crate::disk::MemoryDisk;
@@ -169,9 +170,11 @@ fn chunks_decompress_alone() {
     for (index, (chunk, payload)) in chunks.iter().enumerate().rev() {
         let mut decoder = ChunkDecoder::new().unwrap();
         assert!(decoder.decode(chunk, payload, true).unwrap() == blocks[index].raw);
-        let mut longer = payload.clone();
-        longer.extend_from_slice(&[1, 0, 0]);
-        assert!(decoder.decode(chunk, &longer, true).is_err(), "an early end is not seen");
+        // A second frame hidden behind an early end would decompress here and nowhere else.
+        let hidden = [payload, &[1, 0, 0][..], &LONE_FRAME_HEADER, payload].concat();
+        let mut twice = chunk.clone();
+        twice.header.raw_bytes *= 2;
+        assert!(decoder.decode(&twice, &hidden, true).is_err(), "an early end is not seen");
     }
 }
 
