@@ -5,4 +5,5 @@
 mod captures;
 mod common;
 mod differential;
+mod hostile;
 mod layers;
