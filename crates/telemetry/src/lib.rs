@@ -11,7 +11,7 @@ mod stats;
 
 pub use accounting::{Accounting, Tally};
 pub use counters::{CounterSet, InputCounters, LcoreCounters, OutputCounters, ProcessingCounters};
-pub use published::{Publisher, Published, published};
+pub use published::{Published, Publisher, published};
 pub use stats::{
     AccountingStats, BufferStats, LcoreStats, LinkStats, LostStats, NicCounter, NicStats,
     OutputStats, PortStats, RingStats, STATS_VERSION, ShedStats, StageStats, State, Stats,
