@@ -44,32 +44,29 @@ const FUNCTIONS: &[&str] = &[
     "rte_eth_rx_queue_setup",
     "rte_eth_stats_get",
     "rte_eth_stats_reset",
-    "rte_eth_tx_burst",
     "rte_eth_tx_queue_setup",
     "rte_eth_xstats_get",
     "rte_eth_xstats_get_names",
     "rte_get_main_lcore",
     "rte_get_next_lcore",
     "rte_get_rx_ol_flag_name",
+    "rte_lcore_cpuset",
     "rte_lcore_id",
-    "rte_lcore_to_cpu_id",
     "rte_lcore_to_socket_id",
     "rte_malloc_get_socket_stats",
     "rte_mempool_avail_count",
     "rte_mempool_calc_obj_size",
     "rte_pktmbuf_alloc",
+    "rte_pktmbuf_clone",
     "rte_pktmbuf_free",
     "rte_pktmbuf_free_bulk",
     "rte_pktmbuf_pool_create",
     "rte_ring_count",
     "rte_ring_create",
-    "rte_ring_dequeue_burst",
     "rte_ring_free",
-    "rte_ring_get_capacity",
     "rte_ring_lookup",
     "rte_ring_sc_dequeue_burst",
     "rte_ring_sp_enqueue_burst",
-    "rte_strerror",
     "rte_thread_register",
     "rte_thread_unregister",
     "rte_version",
@@ -99,7 +96,9 @@ fn main() {
             .join("src");
     let craft = env::var_os("CARGO_FEATURE_CRAFT").is_some();
     let mut flags = dpdk.cflags.clone();
-    flags.push("-DALLOW_EXPERIMENTAL_API".to_owned());
+    // For `rte_eth_read_clock`, which is marked as experimental; and for CPU sets, without which
+    // the headers leave out what takes or returns one.
+    flags.extend(["-DALLOW_EXPERIMENTAL_API".to_owned(), "-D_GNU_SOURCE".to_owned()]);
     if craft {
         flags.push("-DWEIR_SHIM_CRAFT".to_owned());
     }

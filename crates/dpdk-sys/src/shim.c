@@ -24,15 +24,8 @@ shim_errno(void)
 int
 shim_stamps_register(struct shim_stamps *stamps)
 {
-	static const struct rte_mbuf_dynflag stamped = { .name = "weir_dynflag_stamped" };
-	int bit;
-
 	if (rte_mbuf_dyn_rx_timestamp_register(&stamps->offset, &stamps->source_flag) != 0)
 		return -rte_errno;
-	bit = rte_mbuf_dynflag_register(&stamped);
-	if (bit < 0)
-		return -rte_errno;
-	stamps->stamped_flag = UINT64_C(1) << bit;
 	return 0;
 }
 
@@ -65,19 +58,47 @@ chain_is_whole(const struct rte_mbuf *head)
 	return left == 0 && m == NULL && bytes == head->pkt_len;
 }
 
-/* Describes one mbuf. `wipe` are flags that the receiver does not believe. */
-static inline void
-describe(struct rte_mbuf *m, struct shim_view *view, uint64_t *time,
+/* Describes what few packets have. Not inlined, so that the loop over the others stays small. */
+static __rte_noinline void
+describe_extras(struct rte_mbuf *m, struct shim_view *view, uint64_t *time,
 	const struct shim_stamps *stamps, uint64_t wipe)
 {
 	uint64_t ol_flags = m->ol_flags;
-	uint16_t flags = 0;
-	int whole;
 
-	if (unlikely((ol_flags & wipe) != 0)) {
+	if ((ol_flags & wipe) != 0) {
 		ol_flags &= ~wipe;
 		m->ol_flags = ol_flags;
+		if (wipe & RTE_MBUF_F_RX_RSS_HASH)
+			view->flags &= ~SHIM_VIEW_RSS;
 	}
+	if (ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) {
+		view->flags |= SHIM_VIEW_VLAN_STRIPPED;
+		view->vlan_tci = m->vlan_tci;
+	}
+	if (ol_flags & RTE_MBUF_F_RX_QINQ_STRIPPED) {
+		view->flags |= SHIM_VIEW_QINQ_STRIPPED;
+		view->vlan_tci_outer = m->vlan_tci_outer;
+	}
+	if (ol_flags & stamps->source_flag) {
+		view->flags |= SHIM_VIEW_SOURCE_TIME;
+		view->source_time = *time_of(m, stamps);
+		*time = view->source_time;
+	}
+}
+
+/*
+ * Describes one mbuf. Flags in `wipe` are not believed; any in `extras` are worth a closer look.
+ * Times are those that a sender has set, if `stamped` is, and else the source's.
+ */
+static __rte_always_inline void
+describe(struct rte_mbuf *m, struct shim_view *view, uint64_t *time,
+	const struct shim_stamps *stamps, uint64_t wipe, uint64_t extras, int stamped)
+{
+	const uint64_t ol_flags = m->ol_flags;
+	/* Wider than it is kept: a spilled 16-bit value that is read back as 32 bits stalls. */
+	uint32_t flags = ol_flags & RTE_MBUF_F_RX_RSS_HASH ? SHIM_VIEW_RSS : 0;
+	int whole;
+
 	if (likely(m->nb_segs == 1)) {
 		whole = m->data_len == m->pkt_len && segment_fits(m);
 	} else {
@@ -86,57 +107,49 @@ describe(struct rte_mbuf *m, struct shim_view *view, uint64_t *time,
 	}
 	if (unlikely(!whole))
 		flags |= SHIM_VIEW_MALFORMED;
-	if (ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED)
-		flags |= SHIM_VIEW_VLAN_STRIPPED;
-	if (ol_flags & RTE_MBUF_F_RX_QINQ_STRIPPED)
-		flags |= SHIM_VIEW_QINQ_STRIPPED;
-	if (ol_flags & RTE_MBUF_F_RX_RSS_HASH)
-		flags |= SHIM_VIEW_RSS;
-	if (ol_flags & stamps->source_flag)
-		flags |= SHIM_VIEW_SOURCE_TIME;
-
 	view->data = rte_pktmbuf_mtod(m, const uint8_t *);
 	view->pkt_len = m->pkt_len;
-	view->rss_hash = m->hash.rss;
 	view->data_len = m->data_len;
-	view->nb_segs = m->nb_segs;
-	view->vlan_tci = m->vlan_tci;
-	view->vlan_tci_outer = m->vlan_tci_outer;
-	view->flags = flags;
-	*time = ol_flags & (stamps->source_flag | stamps->stamped_flag) ? *time_of(m, stamps) : 0;
-	view->source_time = flags & SHIM_VIEW_SOURCE_TIME ? *time : 0;
+	view->flags = (uint16_t)flags;
+	view->rss_hash = m->hash.rss;
+	*time = stamped ? *time_of(m, stamps) : 0;
+	if (ol_flags & extras)
+		describe_extras(m, view, time, stamps, wipe);
 }
 
-static inline void
+/* Describes the mbufs of a burst, fetching ahead what the next ones need. */
+static __rte_always_inline void
 describe_all(struct rte_mbuf **mbufs, struct shim_view *views, uint64_t *times, uint16_t n,
-	const struct shim_stamps *stamps, uint64_t wipe)
+	const struct shim_stamps *stamps, uint64_t wipe, int stamped)
 {
-	uint16_t i;
+	const uint64_t extras = wipe | stamps->source_flag | RTE_MBUF_F_RX_VLAN_STRIPPED |
+		RTE_MBUF_F_RX_QINQ_STRIPPED;
+	const uint32_t count = n, fetched = count > AHEAD_MBUF ? count - AHEAD_MBUF : 0;
+	uint32_t i;
 
-	for (i = 0; i < n && i < AHEAD_MBUF; i++)
+	for (i = 0; i < count && i < AHEAD_MBUF; i++)
 		rte_prefetch0(mbufs[i]);
-	for (i = 0; i < n; i++) {
-		if (i + AHEAD_MBUF < n)
-			rte_prefetch0(mbufs[i + AHEAD_MBUF]);
-		if (i + AHEAD_DATA < n)
-			rte_prefetch0(rte_pktmbuf_mtod(mbufs[i + AHEAD_DATA], void *));
-		describe(mbufs[i], &views[i], &times[i], stamps, wipe);
+	for (i = 0; i < fetched; i++) {
+		rte_prefetch0(mbufs[i + AHEAD_MBUF]);
+		rte_prefetch0(rte_pktmbuf_mtod(mbufs[i + AHEAD_DATA], void *));
+		describe(mbufs[i], &views[i], &times[i], stamps, wipe, extras, stamped);
 	}
+	for (; i < count; i++)
+		describe(mbufs[i], &views[i], &times[i], stamps, wipe, extras, stamped);
 }
 
 uint16_t
 shim_receive(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, struct shim_view *views,
 	uint64_t *times, uint16_t n, const struct shim_stamps *stamps, uint32_t believe)
 {
-	/* Nobody beneath a port has the right to speak with our own flag. */
-	uint64_t wipe = stamps->stamped_flag;
+	uint64_t wipe = 0;
 
 	if ((believe & SHIM_BELIEVE_SOURCE_TIME) == 0)
 		wipe |= stamps->source_flag;
 	if ((believe & SHIM_BELIEVE_RSS) == 0)
 		wipe |= RTE_MBUF_F_RX_RSS_HASH;
 	n = rte_eth_rx_burst(port, queue, mbufs, n);
-	describe_all(mbufs, views, times, n, stamps, wipe);
+	describe_all(mbufs, views, times, n, stamps, wipe, 0);
 	return n;
 }
 
@@ -152,8 +165,9 @@ shim_ring_send(struct rte_ring *ring, struct rte_mbuf **mbufs, const uint64_t *t
 		n = (uint16_t)room;
 	for (i = 0; i < n; i++) {
 		*time_of(mbufs[i], stamps) = times[i];
-		mbufs[i]->ol_flags =
-			(mbufs[i]->ol_flags & ~stamps->source_flag) | stamps->stamped_flag;
+		/* The field is no longer in the source's unit. */
+		if (mbufs[i]->ol_flags & stamps->source_flag)
+			mbufs[i]->ol_flags &= ~stamps->source_flag;
 	}
 	return (uint16_t)rte_ring_sp_enqueue_burst(ring, (void **)mbufs, n, NULL);
 }
@@ -163,7 +177,7 @@ shim_ring_receive(struct rte_ring *ring, struct rte_mbuf **mbufs, struct shim_vi
 	uint64_t *times, uint16_t n, const struct shim_stamps *stamps)
 {
 	n = (uint16_t)rte_ring_sc_dequeue_burst(ring, (void **)mbufs, n, NULL);
-	describe_all(mbufs, views, times, n, stamps, stamps->source_flag);
+	describe_all(mbufs, views, times, n, stamps, 0, 1);
 	return n;
 }
 

@@ -58,24 +58,25 @@ static const uint16_t SHIM_VIEW_QINQ_STRIPPED = 1 << 3; /* so does vlan_tci_oute
 static const uint16_t SHIM_VIEW_RSS = 1 << 4;           /* rss_hash is set */
 static const uint16_t SHIM_VIEW_SOURCE_TIME = 1 << 5;   /* source_time is set */
 
-/* One packet, as the data path looks at it. */
+/*
+ * One packet, as the data path looks at it, in 32 bytes. What has a flag beside it means something
+ * only where that flag is set.
+ */
 struct shim_view {
 	const uint8_t *data;     /* first byte of the first segment */
-	uint64_t source_time;    /* by the source, in its own unit; see SHIM_VIEW_SOURCE_TIME */
 	uint32_t pkt_len;        /* as the mbuf claims it, malformed or not */
-	uint32_t rss_hash;
 	uint16_t data_len;       /* bytes in the first segment */
-	uint16_t nb_segs;
-	uint16_t vlan_tci;
-	uint16_t vlan_tci_outer;
 	uint16_t flags;          /* SHIM_VIEW_* */
+	uint64_t source_time;    /* by the source, in its own unit: SHIM_VIEW_SOURCE_TIME */
+	uint32_t rss_hash;       /* SHIM_VIEW_RSS */
+	uint16_t vlan_tci;       /* SHIM_VIEW_VLAN_STRIPPED */
+	uint16_t vlan_tci_outer; /* SHIM_VIEW_QINQ_STRIPPED */
 };
 
 /* Where timestamps live in an mbuf, as shim_stamps_register found it. */
 struct shim_stamps {
-	uint64_t source_flag;  /* the time is the source's own, in its unit */
-	uint64_t stamped_flag; /* the time is the sender's, in ns since the epoch */
-	int32_t offset;        /* of the 64-bit time in the mbuf */
+	uint64_t source_flag; /* set by a driver that has written the time, in its own unit */
+	int32_t offset;       /* of the 64-bit time in the mbuf */
 };
 
 /* Which kinds of the mbuf's metadata a receiver believes; the others are wiped. */
@@ -85,7 +86,7 @@ static const uint32_t SHIM_BELIEVE_RSS = 1 << 1;
 /* Lcores and errors. */
 int shim_errno(void);
 
-/* Registers the timestamp field and both flags. Returns 0, or a negative errno. */
+/* Registers the timestamp field and its flag. Returns 0, or a negative errno. */
 int shim_stamps_register(struct shim_stamps *stamps);
 
 /*
@@ -97,8 +98,8 @@ uint16_t shim_receive(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs,
 	const struct shim_stamps *stamps, uint32_t believe);
 
 /*
- * Puts as many of n packets into a ring as fit, with their times, and returns how many. Only one
- * thread may send to a ring.
+ * Puts as many of n packets into a ring as fit, with their times (in ns since the epoch), and
+ * returns how many. Only one thread may send to a ring.
  */
 uint16_t shim_ring_send(struct rte_ring *ring, struct rte_mbuf **mbufs, const uint64_t *times,
 	uint16_t n, const struct shim_stamps *stamps);

@@ -10,13 +10,16 @@
 #![allow(unsafe_code, reason = "calls DPDK")]
 
 mod accumulator;
+mod own_sockets;
 mod packet_socket;
 mod truth;
+mod xdp_socket;
 
 use weir_dpdk_sys as sys;
 
 use self::accumulator::Accumulator;
 use self::packet_socket::PacketSockets;
+use self::xdp_socket::{SocketsBefore, XdpSockets};
 use crate::Errno;
 use crate::port::{DriverKind, KernelCounter, PortInfo};
 
@@ -72,8 +75,26 @@ pub(crate) struct CounterReader {
     rx_nombuf: Accumulator,
     /// Drops that the kernel counts on the interface, for the kinds that need them.
     interface: Option<(KernelCounter, Accumulator)>,
-    /// The sockets that `net_af_packet` reads from.
-    sockets: Option<PacketSockets>,
+    /// The sockets that the driver reads from, for the kinds that need them.
+    sockets: Sockets,
+}
+
+/// The sockets of a driver that is known not to tell what is dropped on them.
+#[derive(Debug)]
+enum Sockets {
+    None,
+    Packet(PacketSockets),
+    Xdp(XdpSockets),
+}
+
+/// What is to be looked at before a port's queues are set up.
+#[derive(Debug)]
+pub(crate) struct CountersBefore(Option<SocketsBefore>);
+
+impl CountersBefore {
+    pub(crate) fn look(info: &PortInfo) -> Self {
+        Self(SocketsBefore::look(info))
+    }
 }
 
 /// What all the places said, summed since the start.
@@ -96,8 +117,14 @@ struct DriverReadings {
 }
 
 impl CounterReader {
-    /// Starts from here: nothing that was counted before is in what is read.
-    pub(crate) fn start(port: u16, info: &PortInfo) -> Self {
+    /// Starts from here: nothing that was counted before is in what is read. The port's queues
+    /// have been set up since `before`.
+    pub(crate) fn start(
+        port: u16,
+        info: &PortInfo,
+        before: &CountersBefore,
+        rx_queues: u16,
+    ) -> Self {
         // SAFETY: DPDK checks the number. A driver that cannot reset is read as it is.
         unsafe { sys::rte_eth_stats_reset(port) };
         let raw = stats(port).unwrap_or_default();
@@ -110,7 +137,7 @@ impl CounterReader {
             ierrors: Accumulator::from(raw.ierrors),
             rx_nombuf: Accumulator::from(raw.rx_nombuf),
             interface: interface_drops(info),
-            sockets: PacketSockets::of_port(info),
+            sockets: Sockets::of_port(info, before, rx_queues),
         }
     }
 
@@ -127,7 +154,7 @@ impl CounterReader {
             // The interface is gone, and no more can have been dropped on it.
             None => sum.total(),
         });
-        let socket_drops = self.sockets.as_mut().and_then(PacketSockets::read_drops);
+        let socket_drops = self.sockets.read_drops();
         let readings = Readings { driver, interface_drops, socket_drops };
         truth::judge(self.kind, readings, self.steps_back())
     }
@@ -138,6 +165,22 @@ impl CounterReader {
             .chain(self.interface.as_ref().map(|(_, sum)| sum))
             .map(Accumulator::steps_back)
             .sum()
+    }
+}
+
+impl Sockets {
+    fn of_port(info: &PortInfo, before: &CountersBefore, rx_queues: u16) -> Self {
+        let xdp = before.0.as_ref().and_then(|before| XdpSockets::since(before, rx_queues));
+        let packet = || PacketSockets::of_port(info).map_or(Self::None, Self::Packet);
+        xdp.map_or_else(packet, Self::Xdp)
+    }
+
+    fn read_drops(&mut self) -> Option<u64> {
+        match self {
+            Self::None => None,
+            Self::Packet(sockets) => sockets.read_drops(),
+            Self::Xdp(sockets) => sockets.read_drops(),
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{Eal, Errno};
 pub struct Lcore {
     /// Its number.
     pub id: LcoreId,
-    /// The CPU that it is pinned to.
+    /// The CPU that it is pinned to; of several that it may float over, the first.
     pub cpu: usize,
     /// The NUMA node of that CPU.
     pub socket: u32,
@@ -203,17 +203,25 @@ fn worker_numbers() -> impl Iterator<Item = u32> {
 }
 
 fn describe(lcore: u32, main: u32) -> Lcore {
-    let number = c_int::try_from(lcore).expect("lcore numbers are below RTE_MAX_LCORE");
     // SAFETY: the lcore exists.
-    let cpu = unsafe { sys::rte_lcore_to_cpu_id(number) };
+    let cpus = unsafe { sys::rte_lcore_cpuset(lcore) };
     Lcore {
         id: LcoreId(u16::try_from(lcore).expect("lcore numbers are below RTE_MAX_LCORE")),
-        // An lcore that floats over several CPUs has none of its own; the first is as good.
-        cpu: usize::try_from(cpu).unwrap_or(0),
+        cpu: first_cpu(&cpus.__bits),
         // SAFETY: the lcore exists.
         socket: unsafe { sys::rte_lcore_to_socket_id(lcore) },
         is_main: lcore == main,
     }
+}
+
+/// Returns the lowest number in a CPU set. DPDK has a function for a lcore's core, but that is the
+/// processor's numbering, and says nothing about an lcore that was mapped to another CPU.
+fn first_cpu(words: &[u64]) -> usize {
+    words
+        .iter()
+        .enumerate()
+        .find(|&(_, &word)| word != 0)
+        .map_or(0, |(index, word)| index * u64::BITS as usize + word.trailing_zeros() as usize)
 }
 
 fn message_of(payload: &(dyn Any + Send)) -> Box<str> {

@@ -1,17 +1,16 @@
 //! What the kernel dropped on the sockets that `net_af_packet` reads from.
 //!
-//! Up to DPDK 24.11 the driver never asks for it and reports 0. The sockets belong to this
-//! process, so they are found among its open files, and the kernel is asked for their
-//! `PACKET_STATISTICS`. Reading resets them, so nobody else may.
+//! Up to DPDK 24.11 the driver never asks for it and reports 0, so the kernel is asked here for
+//! their `PACKET_STATISTICS`. Reading resets them, so nobody else may.
 
 #![allow(unsafe_code, reason = "socket options that rustix does not have")]
 
 use std::ffi::c_int;
-use std::fs;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use weir_dpdk_sys as sys;
 
+use super::own_sockets::{PlainOption, of_family, option};
 use crate::port::{DriverKind, PortInfo};
 
 /// `PACKET_STATISTICS` and `PACKET_VERSION` of `linux/if_packet.h`.
@@ -24,8 +23,6 @@ const TPACKET_V2: c_int = 1;
 /// The sockets of one port, and what the kernel has dropped on them since the port was started.
 #[derive(Debug)]
 pub(super) struct PacketSockets {
-    /// Duplicates, so that a number that the driver closes and the kernel gives to something else
-    /// is not mistaken for a socket.
     sockets: Vec<OwnedFd>,
     drops: u64,
 }
@@ -38,6 +35,9 @@ struct TpacketStats {
     drops: u32,
 }
 
+// SAFETY: integers take any bytes, and there is no padding.
+unsafe impl PlainOption for TpacketStats {}
+
 impl PacketSockets {
     /// Finds the sockets of a port. `None` if it is no `net_af_packet` port, if the driver reads
     /// the statistics itself, or if its sockets cannot be told from another port's.
@@ -45,8 +45,12 @@ impl PacketSockets {
         if info.kind != DriverKind::AfPacket || sys::SHIM_VERSION >= sys::SHIM_VERSION_25_03 {
             return None;
         }
-        let index = info.kernel_interface.as_ref()?.index?;
-        let sockets = sockets_on(index)?;
+        let index = i32::try_from(info.kernel_interface.as_ref()?.index?).ok()?;
+        let mut sockets = of_family(libc::AF_PACKET)?;
+        sockets.retain(|socket| {
+            option(socket.as_fd(), libc::SOL_PACKET, PACKET_VERSION) == Some(TPACKET_V2)
+                && bound_to(socket.as_fd()) == Some(index)
+        });
         // The driver has one socket for each queue that it was made with.
         if sockets.len() != usize::from(info.rx_queues_max) {
             return None;
@@ -66,48 +70,6 @@ impl PacketSockets {
         }
         Some(self.drops)
     }
-}
-
-/// Returns duplicates of all packet sockets of this process that are bound to an interface and
-/// have a ring like the driver's.
-fn sockets_on(index: u32) -> Option<Vec<OwnedFd>> {
-    let mut sockets = Vec::new();
-    for entry in fs::read_dir("/proc/self/fd").ok()? {
-        let Ok(entry) = entry else { continue };
-        let Some(number) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
-            continue;
-        };
-        if let Some(socket) = duplicate(number).filter(|socket| is_drivers(socket.as_fd(), index)) {
-            sockets.push(socket);
-        }
-    }
-    Some(sockets)
-}
-
-/// Duplicates a number that was open a moment ago.
-fn duplicate(number: RawFd) -> Option<OwnedFd> {
-    // SAFETY: the borrow ends with this statement; a number that was closed meanwhile makes the
-    // call fail, and one that was opened anew is a duplicate of that, which is looked at next.
-    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
-    rustix::io::fcntl_dupfd_cloexec(borrowed, 3).ok()
-}
-
-fn is_drivers(socket: BorrowedFd<'_>, index: u32) -> bool {
-    option(socket, libc::SOL_SOCKET, libc::SO_DOMAIN) == Some(libc::AF_PACKET)
-        && option(socket, libc::SOL_PACKET, PACKET_VERSION) == Some(TPACKET_V2)
-        && bound_to(socket) == i32::try_from(index).ok()
-}
-
-/// Reads a socket option that is a plain value of the size of `T`.
-fn option<T: Default>(socket: BorrowedFd<'_>, level: c_int, name: c_int) -> Option<T> {
-    let mut value = T::default();
-    let mut length = size_of::<T>() as libc::socklen_t;
-    // SAFETY: the kernel writes at most `length` bytes, the size of `value`, which only callers
-    // with plain integers make.
-    let ret = unsafe {
-        libc::getsockopt(socket.as_raw_fd(), level, name, (&raw mut value).cast(), &raw mut length)
-    };
-    (ret == 0 && length as usize == size_of::<T>()).then_some(value)
 }
 
 /// Returns the index of the interface that a packet socket is bound to.

@@ -28,7 +28,7 @@ pub(super) fn judge(kind: DriverKind, readings: Readings, steps_back: u64) -> Ni
         DriverKind::PcapFile { infinite } => pcap_file(believed, driver, infinite),
         DriverKind::PcapInterface => pcap_interface(believed, driver),
         DriverKind::AfPacket => af_packet(believed, driver, readings),
-        DriverKind::AfXdp => af_xdp(believed, driver, readings),
+        DriverKind::AfXdp => af_xdp(believed, readings),
         DriverKind::Tap => tap(believed, readings),
         DriverKind::Other => believed,
     }
@@ -133,15 +133,22 @@ fn af_packet(believed: NicCounters, driver: DriverReadings, readings: Readings) 
     }
 }
 
-/// `imissed` has what found the fill ring empty, and `rx_dropped` of the interface what the kernel
-/// dropped before or, in some of its drivers, the same packets again.
-fn af_xdp(believed: NicCounters, driver: DriverReadings, readings: Readings) -> NicCounters {
-    let (missed_packets, missed_source) = match readings.interface_drops {
-        Some(drops) => (
-            Known(driver.imissed.max(drops)),
-            "the larger of driver: imissed and kernel: rx_dropped",
+/// `imissed` leaves out what found the receive ring full, which the sockets tell. What the kernel
+/// dropped before it came to a socket is in `rx_dropped` of the interface, and so, with drivers
+/// such as veth, are the sockets' drops again: so it is the larger of the two, not their sum.
+fn af_xdp(believed: NicCounters, readings: Readings) -> NicCounters {
+    let (missed_packets, missed_source) = match (readings.socket_drops, readings.interface_drops) {
+        (Some(socket), Some(interface)) => (
+            Known(socket.max(interface)),
+            "kernel: the larger of XDP_STATISTICS and the interface's rx_dropped",
         ),
-        None => (Unknown("the interface's rx_dropped cannot be read"), "nowhere"),
+        _ => (
+            Unknown(
+                "net_af_xdp does not count all drops, and XDP_STATISTICS of its sockets or the \
+                 interface's rx_dropped cannot be read",
+            ),
+            "nowhere",
+        ),
     };
     NicCounters {
         missed_packets,

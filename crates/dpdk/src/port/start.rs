@@ -13,7 +13,7 @@ use super::{
     DriverKind, KernelWatch, Port, PortConfig, PortInfo, RssState, RunningPort, StartError,
     StartedPort, devargs, rss,
 };
-use crate::counters::CounterReader;
+use crate::counters::{CounterReader, CountersBefore};
 use crate::device_clock::DeviceClock;
 use crate::timestamps::{Conversion, pmd_unit_ns};
 use crate::{Errno, Mempool, RxQueue};
@@ -41,8 +41,10 @@ impl Port {
         let plan = Plan::new(&self.info, config, mempool.packet_bytes_per_mbuf())?;
         self.configure(config, &plan)?;
         self.set_mtu(config)?;
+        let before = CountersBefore::look(&self.info);
         let rx_descriptors = self.set_up_queues(config, &plan, mempool)?;
-        let counters = CounterReader::start(self.claim.number, &self.info);
+        let counters =
+            CounterReader::start(self.claim.number, &self.info, &before, config.rx_queues);
         self.start_device()?;
         let promiscuous_before = promiscuous(self.claim.number);
         let number = self.claim.number;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use weir_dpdk::{Eal, Mempool, MempoolConfig};
 
 /// Starts an EAL without hugepages, devices or files of its own, and with `more` arguments.
-pub fn eal(more: &[&str]) -> Eal {
+pub(crate) fn eal(more: &[&str]) -> Eal {
     let prefix = format!("--file-prefix=weir-test-{}", std::process::id());
     let fixed = ["--no-huge", "--no-pci", "--no-shconf", "--no-telemetry", "-m", "256", &prefix];
     let args: Vec<String> = fixed.iter().chain(more).map(|&arg| arg.to_owned()).collect();
@@ -16,11 +16,11 @@ pub fn eal(more: &[&str]) -> Eal {
 }
 
 /// Makes a mempool of ordinary mbufs.
-pub fn pool(eal: &Eal, name: &str, mbufs: u32) -> Mempool {
+pub(crate) fn pool(eal: &Eal, name: &str, mbufs: u32) -> Mempool {
     pool_of(eal, name, mbufs, MempoolConfig::DATA_ROOM_BYTES_DEFAULT)
 }
 
-pub fn pool_of(eal: &Eal, name: &str, mbufs: u32, data_room_bytes: u16) -> Mempool {
+pub(crate) fn pool_of(eal: &Eal, name: &str, mbufs: u32, data_room_bytes: u16) -> Mempool {
     let config = MempoolConfig {
         name: name.to_owned(),
         mbufs,
@@ -32,7 +32,7 @@ pub fn pool_of(eal: &Eal, name: &str, mbufs: u32, data_room_bytes: u16) -> Mempo
 }
 
 /// Returns the folder of captures, or says that the test is skipped.
-pub fn captures() -> Option<PathBuf> {
+pub(crate) fn captures() -> Option<PathBuf> {
     let folder = std::env::var_os("WEIR_PCAPS").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/pcaps"),
         PathBuf::from,
