@@ -5,5 +5,6 @@
 //! What a machine lacks is said in a line that begins with `skipped:`. `WEIR_FULL=1` runs what
 //! takes minutes.
 
+mod accounting;
 mod replay;
 mod support;
