@@ -1,5 +1,8 @@
 //! The walk through a packet's headers.
 
+#[cfg(test)]
+mod tests;
+
 use weir_model::LinkType;
 
 use crate::TUNNELS_MAX;

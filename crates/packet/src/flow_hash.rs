@@ -202,8 +202,9 @@ fn mix_ends(one: u64, other: u64, common: u8, seed: u32) -> u32 {
     let seed = u64::from(seed) << 32 | u64::from(seed);
     let low = one.min(other) ^ MIX_LOW ^ seed ^ u64::from(common) << 56;
     let high = one.max(other) ^ MIX_HIGH ^ seed.rotate_left(13);
-    let mixed = fold(low, high);
-    (mixed >> 32) as u32 ^ mixed as u32
+    let folded = fold(low, high);
+    // One more multiplication: without it, lanes by low bits are uneven for flows in a row.
+    ((folded ^ folded >> 32).wrapping_mul(MIX_LAST) >> 32) as u32
 }
 
 /// Mixes an IPv6 address and a port into one number.

@@ -4,6 +4,10 @@
 
 mod captures;
 mod common;
+mod community;
 mod differential;
+mod hashes;
 mod hostile;
+mod keys;
 mod layers;
+mod spread;
