@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
-use weir_capture::{Plan, PlannedLcore, PlannedStage, Stop, Views, WhenFull};
+use weir_capture::{LaneLosses, Plan, PlannedLcore, PlannedStage, Stop, Views, WhenFull};
 use weir_dpdk::{Counter, NicCounters, RingGauge};
 use weir_model::{PortId, QueueId, TimestampSource};
 use weir_segment::Compression;
@@ -241,7 +241,7 @@ impl Shared {
                 .map(|(index, port)| port_stats(index, port, &counters))
                 .collect(),
             lcores: self.lcores(&counters),
-            rings: inner.rings.iter().map(|ring| ring_stats(ring, &counters)).collect(),
+            rings: inner.rings.iter().zip(&inner.views.lanes).map(ring_stats).collect(),
             buffers: buffer_stats(&inner.views, &sample, &counters),
             output: self.output(&counters, accounting.durable_packets),
             timestamps: timestamp_stats(&sample, &counters),
@@ -365,13 +365,13 @@ fn stage_stats(stage: &PlannedStage, counters: &Counters) -> StageStats {
     StageStats { stage: stage.to_string(), taken_packets, passed_packets, held_packets }
 }
 
-fn ring_stats(ring: &RingView, counters: &Counters) -> RingStats {
+fn ring_stats((ring, losses): (&RingView, &LaneLosses)) -> RingStats {
     let RingView { port, queue, processing, gauge } = ring;
     RingStats {
         ring: format!("input {port}.{queue} -> processing {processing}"),
         capacity_packets: gauge.capacity_packets() as u64,
         used_packets: gauge.packets() as u64,
-        lost_packets: counters.input(*port, *queue).lost_ring_full_packets,
+        lost_packets: losses.packets(),
     }
 }
 

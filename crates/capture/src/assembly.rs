@@ -15,8 +15,8 @@ use crate::fused::Fused;
 use crate::input::{Input, Spread};
 use crate::intake::Intake;
 use crate::lane::{
-    BlockReceiver, BlockSender, Origin, PacketLaneReceiver, PacketLaneSender, WhenFull, block_lane,
-    packet_lane,
+    BlockReceiver, BlockSender, LaneLosses, Origin, PacketLaneReceiver, PacketLaneSender, WhenFull,
+    block_lane, packet_lane,
 };
 use crate::lcore::{Idle, Lcore, LcoreView};
 use crate::losses::PendingDrops;
@@ -167,6 +167,8 @@ pub struct Views {
     pub outputs: Vec<Published<OutputCounters>>,
     /// Each lcore, in the order of the plan.
     pub lcores: Vec<LcoreView>,
+    /// What was given up because a ring was full, in the order of the plan's rings.
+    pub lanes: Vec<LaneLosses>,
     /// The blocks.
     pub pool: BlockPool,
     /// Losses that no file has told yet.
@@ -221,6 +223,7 @@ where
             processings: Vec::new(),
             outputs: Vec::new(),
             lcores: Vec::new(),
+            lanes: lanes.senders.iter().map(|(_, _, sender)| sender.losses()).collect(),
             pool,
             drops,
             rotate,

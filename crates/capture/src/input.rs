@@ -104,19 +104,14 @@ impl<S: PacketSource, T: BurstSender<S::Burst>, C: Clock> Input<S, T, C> {
         }
     }
 
-    /// Sends what is outgoing, and returns how many packets went. Counts before it sends, so that
-    /// nobody can be seen to take what was not yet given.
+    /// Sends what is outgoing, and returns how many packets went. Shows them as held before it
+    /// sends, so that nobody is seen to take what is not yet counted, and as handed after, so that
+    /// what was handed never becomes less.
     fn send(&mut self) -> usize {
-        let (mut packets, mut bytes) = (0, 0);
-        for burst in &self.outgoing {
-            packets += burst.len();
-            bytes += wire_bytes_from(burst, 0);
-        }
+        let (packets, bytes) = outgoing(&self.outgoing);
         let counters = &mut self.intake.counters;
-        counters.handed_packets += packets as u64;
-        counters.handed_bytes += bytes;
-        counters.held_packets = 0;
-        counters.held_bytes = 0;
+        counters.held_packets = packets;
+        counters.held_bytes = bytes;
         self.intake.publish();
         let mut sent = 0;
         for (lane, burst) in self.lanes.iter_mut().zip(&mut self.outgoing) {
@@ -124,37 +119,44 @@ impl<S: PacketSource, T: BurstSender<S::Burst>, C: Clock> Input<S, T, C> {
                 sent += lane.send(burst);
             }
         }
-        if sent < packets {
-            self.keep_or_drop();
-        } else {
-            self.is_holding = false;
+        let (left_packets, left_bytes) =
+            if sent as u64 == packets { (0, 0) } else { outgoing(&self.outgoing) };
+        let counters = &mut self.intake.counters;
+        counters.handed_packets += packets - left_packets;
+        counters.handed_bytes += bytes - left_bytes;
+        counters.held_packets = left_packets;
+        counters.held_bytes = left_bytes;
+        self.is_holding = left_packets > 0 && self.intake.origin.when_full == WhenFull::Hold;
+        if left_packets > 0 && !self.is_holding {
+            self.drop_left();
         }
+        self.intake.publish();
         sent
     }
 
-    /// Deals with what did not fit.
+    /// Gives up what did not fit.
     #[cold]
-    fn keep_or_drop(&mut self) {
-        let (mut packets, mut bytes) = (0, 0);
-        for burst in &self.outgoing {
-            packets += burst.len() as u64;
-            bytes += wire_bytes_from(burst, 0);
-        }
+    fn drop_left(&mut self) {
         let counters = &mut self.intake.counters;
-        counters.handed_packets -= packets;
-        counters.handed_bytes -= bytes;
-        self.is_holding = self.intake.origin.when_full == WhenFull::Hold;
-        if self.is_holding {
-            counters.held_packets = packets;
-            counters.held_bytes = bytes;
-        } else {
-            counters.lost_ring_full_packets += packets;
-            counters.lost_ring_full_bytes += bytes;
-            self.drops.add_os(self.intake.origin.port, packets);
-            self.outgoing.iter_mut().for_each(Burst::clear);
+        counters.lost_ring_full_packets += counters.held_packets;
+        counters.lost_ring_full_bytes += counters.held_bytes;
+        self.drops.add_os(self.intake.origin.port, counters.held_packets);
+        counters.held_packets = 0;
+        counters.held_bytes = 0;
+        for (lane, burst) in self.lanes.iter_mut().zip(&mut self.outgoing) {
+            lane.count_lost(burst.len());
+            burst.clear();
         }
-        self.intake.publish();
     }
+}
+
+/// Returns the packets of all bursts and their bytes on the wire.
+#[inline]
+fn outgoing<B: Burst>(bursts: &[B]) -> (u64, u64) {
+    let count = |(packets, bytes), burst: &B| {
+        (packets + burst.len() as u64, bytes + wire_bytes_from(burst, 0))
+    };
+    bursts.iter().fold((0, 0), count)
 }
 
 impl<S: PacketSource, T: BurstSender<S::Burst>, C: Clock> Stage for Input<S, T, C> {

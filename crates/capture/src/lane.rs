@@ -5,7 +5,7 @@
 //! closes it; the receiver finds it finished once it is closed and empty, in this order.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use weir_model::{Burst, BurstReceiver, BurstSender, PortId, QueueId};
 
@@ -46,6 +46,18 @@ pub struct Origin {
 pub struct PacketLaneSender<T> {
     ring: T,
     closed: Arc<AtomicBool>,
+    losses: LaneLosses,
+}
+
+/// How many packets were given up because a lane was full, as others see it.
+#[derive(Clone, Debug, Default)]
+pub struct LaneLosses(Arc<AtomicU64>);
+
+impl LaneLosses {
+    /// Returns how many they are so far.
+    pub fn packets(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// The receiver's end of a lane of packets.
@@ -62,7 +74,11 @@ pub fn packet_lane<T, R>(
 ) -> (PacketLaneSender<T>, PacketLaneReceiver<R>) {
     let closed = Arc::new(AtomicBool::new(false));
     (
-        PacketLaneSender { ring: ring.0, closed: Arc::clone(&closed) },
+        PacketLaneSender {
+            ring: ring.0,
+            closed: Arc::clone(&closed),
+            losses: LaneLosses::default(),
+        },
         PacketLaneReceiver { ring: ring.1, closed, origin },
     )
 }
@@ -75,6 +91,16 @@ impl<T> PacketLaneSender<T> {
         T: BurstSender<B>,
     {
         self.ring.send(burst)
+    }
+
+    /// Returns the view of what was given up because the lane was full.
+    pub fn losses(&self) -> LaneLosses {
+        self.losses.clone()
+    }
+
+    /// Counts packets that were given up because the lane was full.
+    pub(crate) fn count_lost(&mut self, packets: usize) {
+        self.losses.0.fetch_add(packets as u64, Ordering::Relaxed);
     }
 
     /// Ends the lane: no packet will follow.

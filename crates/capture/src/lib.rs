@@ -37,8 +37,8 @@ pub use huge::HugeBuffer;
 pub use input::{Input, LANES_MAX, Spread};
 pub use intake::Intake;
 pub use lane::{
-    BlockReceiver, BlockSender, Origin, PacketLaneReceiver, PacketLaneSender, WhenFull, block_lane,
-    packet_lane,
+    BlockReceiver, BlockSender, LaneLosses, Origin, PacketLaneReceiver, PacketLaneSender, WhenFull,
+    block_lane, packet_lane,
 };
 pub use lcore::{Idle, Lcore, LcoreView};
 pub use losses::{Drops, PendingDrops};
