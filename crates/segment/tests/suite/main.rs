@@ -6,6 +6,7 @@ mod directory;
 mod disk;
 mod faults;
 mod format;
+mod power;
 mod recovery;
 mod support;
 mod tools;
