@@ -1,14 +1,12 @@
 //! The name of a flow: the same for both directions, with the direction beside it.
 
-use core::cmp::Ordering;
-use core::hash::{Hash, Hasher};
+mod encoding;
+mod hashing;
+
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::numbers::ip_protocol;
 use crate::transport::icmp_ports;
-
-/// The bytes of a key in [`FlowKey::to_bytes`].
-const KEY_BYTES: usize = 44;
 
 /// A flow's 5-tuple and VLANs, the same whichever end sends.
 ///
@@ -196,79 +194,6 @@ impl FlowKey {
         self.vlan_ids
     }
 
-    /// Hashes the key for a table in memory, with a `seed` that an attacker does not know.
-    ///
-    /// Three folded multiplications: fast and well mixed, but no cryptographic hash, and no part
-    /// of any file format.
-    #[inline]
-    pub fn hash64(&self, seed: u64) -> u64 {
-        let [low, low_rest] = halves(&self.low_address);
-        let [high, high_rest] = halves(&self.high_address);
-        let ports = u64::from(self.low_port) << 48
-            | u64::from(self.high_port) << 32
-            | u64::from(self.vlan_ids[0]) << 16
-            | u64::from(self.vlan_ids[1]);
-        let kinds =
-            u64::from(self.protocol) << 16 | u64::from(self.version) << 8 | self.port_kind as u64;
-        let addresses = fold(low ^ MIX_A ^ seed, high ^ MIX_B)
-            ^ fold(low_rest ^ MIX_C ^ seed.rotate_left(32), high_rest ^ MIX_D);
-        fold(addresses ^ ports, kinds ^ MIX_E ^ seed.rotate_left(17))
-    }
-
-    /// Returns the key as bytes, the same on every machine: low address (16), high address (16),
-    /// low port, high port, outer and inner VLAN identifier (2 each), protocol, IP version, port
-    /// kind, zero (1 each); numbers are big-endian, IPv4 addresses are padded with zeros.
-    pub fn to_bytes(&self) -> [u8; KEY_BYTES] {
-        let mut out = [0; KEY_BYTES];
-        out[..16].copy_from_slice(&self.low_address);
-        out[16..32].copy_from_slice(&self.high_address);
-        let numbers = [self.low_port, self.high_port, self.vlan_ids[0], self.vlan_ids[1]];
-        for (place, number) in out[32..40].as_chunks_mut().0.iter_mut().zip(numbers) {
-            *place = number.to_be_bytes();
-        }
-        out[40..43].copy_from_slice(&[self.protocol, self.version, self.port_kind as u8]);
-        out
-    }
-
-    /// Reads what [`to_bytes`](Self::to_bytes) wrote; `None` for bytes that no key yields.
-    pub fn from_bytes(bytes: &[u8; KEY_BYTES]) -> Option<Self> {
-        let (address_pair, rest) = bytes.split_at(32);
-        let mut numbers = [0; 4];
-        for (number, place) in numbers.iter_mut().zip(rest[..8].as_chunks().0) {
-            *number = u16::from_be_bytes(*place);
-        }
-        let [low_port, high_port, outer_vlan, inner_vlan] = numbers;
-        let key = Self {
-            low_address: *address_pair.first_chunk()?,
-            high_address: *address_pair.last_chunk()?,
-            low_port,
-            high_port,
-            vlan_ids: [outer_vlan, inner_vlan],
-            protocol: bytes[40],
-            version: bytes[41],
-            port_kind: PortKind::from_byte(bytes[42])?,
-        };
-        (bytes[43] == 0 && key.is_canonical()).then_some(key)
-    }
-
-    /// Returns whether the constructors could have made this key.
-    fn is_canonical(&self) -> bool {
-        let ports =
-            Ports { source: self.low_port, destination: self.high_port, kind: self.port_kind };
-        let padded = |address: &[u8; 16]| address[4..] == [0; 12];
-        let addresses_fit = match self.version {
-            4 => padded(&self.low_address) && padded(&self.high_address),
-            6 => true,
-            _ => return false,
-        };
-        let order = (self.low_address, self.low_port).cmp(&(self.high_address, self.high_port));
-        addresses_fit
-            && (order != Ordering::Greater || self.port_kind == PortKind::IcmpOneWay)
-            && self.vlan_ids.iter().all(|id| *id < 4096)
-            && compact_vlans(self.vlan_ids) == self.vlan_ids
-            && ports.fit(self.protocol)
-    }
-
     #[inline]
     fn address_bytes(&self) -> usize {
         if self.version == 6 { 16 } else { 4 }
@@ -342,51 +267,6 @@ impl Flow {
     }
 }
 
-impl Ports {
-    /// Returns whether a packet of `protocol` can have these ports, in this or the other order.
-    fn fit(self, protocol: u8) -> bool {
-        let is_icmp = matches!(protocol, ip_protocol::ICMP | ip_protocol::ICMPV6);
-        match self.kind {
-            PortKind::None => self.source == 0 && self.destination == 0,
-            PortKind::Transport => {
-                matches!(protocol, ip_protocol::TCP | ip_protocol::UDP | ip_protocol::SCTP)
-            }
-            PortKind::IcmpTwoWay | PortKind::IcmpOneWay => {
-                let (Ok(kind), Ok(code)) =
-                    (u8::try_from(self.source), u8::try_from(self.destination))
-                else {
-                    return false;
-                };
-                let ports = icmp_ports(protocol, kind, code);
-                is_icmp && ports.kind == self.kind && ports.destination == self.destination
-            }
-        }
-    }
-}
-
-impl Hash for FlowKey {
-    #[inline]
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let [low, low_rest] = halves(&self.low_address);
-        let [high, high_rest] = halves(&self.high_address);
-        state.write_u64(low);
-        state.write_u64(high);
-        if self.version == 6 {
-            state.write_u64(low_rest);
-            state.write_u64(high_rest);
-        }
-        state.write_u64(
-            u64::from(self.low_port) << 48
-                | u64::from(self.high_port) << 32
-                | u64::from(self.vlan_ids[0]) << 16
-                | u64::from(self.vlan_ids[1]),
-        );
-        state.write_u32(
-            u32::from(self.protocol) << 16 | u32::from(self.version) << 8 | self.port_kind as u32,
-        );
-    }
-}
-
 impl core::fmt::Debug for FlowKey {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(
@@ -419,18 +299,6 @@ impl Direction {
     }
 }
 
-impl PortKind {
-    const fn from_byte(byte: u8) -> Option<Self> {
-        match byte {
-            0 => Some(Self::None),
-            1 => Some(Self::Transport),
-            2 => Some(Self::IcmpTwoWay),
-            3 => Some(Self::IcmpOneWay),
-            _ => None,
-        }
-    }
-}
-
 /// Moves the second VLAN to the front where the first names none (a priority tag).
 #[inline(always)]
 pub(crate) fn compact_vlans(ids: [u16; 2]) -> [u16; 2] {
@@ -448,25 +316,4 @@ fn ipv6_octets(address: IpAddr) -> [u8; 16] {
         IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
         IpAddr::V6(address) => address.octets(),
     }
-}
-
-/// Splits an address into two numbers, in memory order.
-#[inline(always)]
-fn halves(address: &[u8; 16]) -> [u64; 2] {
-    let whole = u128::from_le_bytes(*address);
-    [whole as u64, (whole >> 64) as u64]
-}
-
-// The constants are digits of pi, as good as any that nobody chose.
-const MIX_A: u64 = 0x243f_6a88_85a3_08d3;
-const MIX_B: u64 = 0x1319_8a2e_0370_7344;
-const MIX_C: u64 = 0xa409_3822_299f_31d0;
-const MIX_D: u64 = 0x082e_fa98_ec4e_6c89;
-const MIX_E: u64 = 0x4528_21e6_38d0_1377;
-
-/// Multiplies to 128 bits and folds the halves together.
-#[inline(always)]
-fn fold(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b);
-    product as u64 ^ (product >> 64) as u64
 }

@@ -8,6 +8,7 @@ mod hostile;
 mod layer;
 mod mix;
 mod pcap;
+mod wrap;
 
 pub use checksum::internet_checksum;
 pub use fragment::{fragment_ipv4, fragment_ipv6};
