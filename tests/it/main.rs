@@ -6,5 +6,6 @@
 //! takes minutes.
 
 mod accounting;
+mod readers;
 mod replay;
 mod support;

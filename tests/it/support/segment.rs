@@ -9,6 +9,8 @@ use pcap_parser::{PcapBlockOwned, PcapNGSlice};
 
 /// `if_name`, in an Interface Description Block.
 pub(crate) const IF_NAME: u16 = 2;
+/// `if_description`.
+pub(crate) const IF_DESCRIPTION: u16 = 3;
 /// `if_tsresol`.
 pub(crate) const IF_TSRESOL: u16 = 9;
 /// `if_filter`.
@@ -64,6 +66,8 @@ pub(crate) struct Statistics {
     pub(crate) filteraccept: Option<u64>,
     pub(crate) osdrop: Option<u64>,
     pub(crate) usrdeliv: Option<u64>,
+    pub(crate) start_ns: Option<u64>,
+    pub(crate) end_ns: Option<u64>,
 }
 
 /// A capture file.
@@ -190,6 +194,8 @@ fn parse(path: &Path, raw: &[u8]) -> (Segment, usize) {
                 filteraccept: number(&block.options, 6),
                 osdrop: number(&block.options, 7),
                 usrdeliv: number(&block.options, 8),
+                start_ns: time(&block.options, 2),
+                end_ns: time(&block.options, 3),
             }),
             // For local use: other readers pass over it as well.
             Block::Unknown(block) => assert!(block.block_type & 1 << 31 != 0, "{block:?}"),
@@ -208,6 +214,11 @@ fn options(options: &[PcapNGOption<'_>]) -> BTreeMap<u16, Vec<u8>> {
     // The parser leaves the padding on.
     let value = |option: &PcapNGOption<'_>| option.value()[..usize::from(option.len)].to_vec();
     options.iter().map(|option| (option.code.0, value(option))).collect()
+}
+
+/// Returns an option that is a time: two halves, the upper first.
+fn time(options: &[PcapNGOption<'_>], code: u16) -> Option<u64> {
+    number(options, code).map(|halves| halves.rotate_right(32))
 }
 
 /// Returns an option that is a number of 4 or 8 bytes.

@@ -25,7 +25,8 @@ pub(crate) struct Setup {
     config: Table,
     ports: Vec<Value>,
     arguments: Vec<String>,
-    namespace: Option<String>,
+    /// What `weir` is run by: a command that ends as an exec, so that its process is `weir`.
+    wrapper: Vec<String>,
 }
 
 impl Setup {
@@ -40,7 +41,7 @@ impl Setup {
             config: Table::new(),
             ports: Vec::new(),
             arguments: Vec::new(),
-            namespace: None,
+            wrapper: Vec::new(),
             directory,
         };
         let (output, stats) = (setup.path("out"), setup.path("stats.json"));
@@ -83,10 +84,15 @@ impl Setup {
         self
     }
 
-    /// Has it run in a network namespace.
-    pub(crate) fn in_namespace(mut self, namespace: &str) -> Self {
-        self.namespace = Some(namespace.to_owned());
+    /// Has it run by another command, which ends as an exec.
+    pub(crate) fn by(mut self, wrapper: &[&str]) -> Self {
+        self.wrapper = wrapper.iter().map(|word| (*word).to_owned()).collect();
         self
+    }
+
+    /// Has it run in a network namespace.
+    pub(crate) fn in_namespace(self, namespace: &str) -> Self {
+        self.by(&["ip", "netns", "exec", namespace])
     }
 
     /// Returns a path in the run's directory.
@@ -101,15 +107,9 @@ impl Setup {
         }
         let config = self.path("weir.toml");
         std::fs::write(&config, toml::to_string(&self.config).unwrap()).unwrap();
-        let mut command = match &self.namespace {
-            None => Command::new(WEIR),
-            // Ends as an exec: the process is `weir` itself.
-            Some(namespace) => {
-                let mut command = Command::new("ip");
-                command.args(["netns", "exec", namespace, WEIR]);
-                command
-            }
-        };
+        let words: Vec<&str> = self.wrapper.iter().map(String::as_str).chain([WEIR]).collect();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]);
         command.args(["run", "--config", text(&config)]).args(&self.arguments);
         let child = command
             .stdin(Stdio::null())
@@ -277,6 +277,15 @@ impl Ended {
         let capture = read_capture(&self.output);
         law::assert_written(self.stats(), &capture);
         capture
+    }
+
+    /// Returns the last numbers of a capture that lost something for good: the law holds, and the
+    /// exit code is 1.
+    pub(crate) fn stats_of_failure(&self) -> &Stats {
+        assert_eq!(self.status.code(), Some(1), "{}", self.stderr);
+        let stats = self.stats.as_ref().expect("a capture that ends writes its numbers");
+        law::assert_holds(stats);
+        stats
     }
 
     /// Returns the error of a run that failed: its exit code and what it said.
