@@ -8,4 +8,5 @@
 mod accounting;
 mod readers;
 mod replay;
+mod storage;
 mod support;
