@@ -31,6 +31,13 @@ const UNCOMMON: u16 = sys::SHIM_VIEW_CHAIN
 ///
 /// A VLAN tag that a driver took out of a packet is put back when the packet is copied; see
 /// [`Frame::chain`].
+///
+/// Packets have one owner:
+///
+/// ```compile_fail,E0277
+/// fn is_clone<T: Clone>() {}
+/// is_clone::<weir_dpdk::Burst>();
+/// ```
 pub struct Burst {
     /// The first `len` are mbufs that this owns.
     mbufs: [*mut sys::rte_mbuf; BURST_PACKETS_MAX],

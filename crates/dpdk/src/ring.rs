@@ -156,14 +156,24 @@ impl Drop for Ring {
     }
 }
 
-/// The sending end. One lcore owns it.
+/// The sending end. One lcore owns it:
+///
+/// ```compile_fail,E0277
+/// fn is_sync<T: Sync>() {}
+/// is_sync::<weir_dpdk::RingSender>();
+/// ```
 #[derive(Debug)]
 pub struct RingSender {
     ring: Arc<Ring>,
     _not_sync: PhantomData<Cell<()>>,
 }
 
-/// The receiving end. One lcore owns it.
+/// The receiving end. One lcore owns it:
+///
+/// ```compile_fail,E0277
+/// fn is_sync<T: Sync>() {}
+/// is_sync::<weir_dpdk::RingReceiver>();
+/// ```
 #[derive(Debug)]
 pub struct RingReceiver {
     ring: Arc<Ring>,

@@ -16,6 +16,21 @@ use crate::port::RunningPort;
 use crate::timestamps::Conversion;
 
 /// A receive queue of a started port. Its port runs until every queue of it is dropped.
+///
+/// A queue moves to the lcore that polls it, and cannot be polled by two:
+///
+/// ```
+/// fn is_send<T: Send>() {}
+/// is_send::<weir_dpdk::RxQueue>();
+/// ```
+/// ```compile_fail,E0277
+/// fn is_sync<T: Sync>() {}
+/// is_sync::<weir_dpdk::RxQueue>();
+/// ```
+/// ```compile_fail,E0277
+/// fn is_clone<T: Clone>() {}
+/// is_clone::<weir_dpdk::RxQueue>();
+/// ```
 #[derive(Debug)]
 pub struct RxQueue {
     port: Arc<RunningPort>,

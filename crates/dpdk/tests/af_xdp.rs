@@ -1,6 +1,8 @@
 //! net_af_xdp on a veth, in a network namespace: what an overrun loses is told exactly, whichever
 //! of the driver's rings overflows.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
 mod common;
 #[path = "common/netns.rs"]
 mod netns;

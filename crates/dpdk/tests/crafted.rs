@@ -1,6 +1,7 @@
 //! Mbufs that no driver here makes: long chains, tags taken out, and contradictions. They come in
 //! by `net_ring`, and everything must hold again after a hand-over to another lcore.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 #![allow(unsafe_code, reason = "makes mbufs that no safe interface can make")]
 
 mod common;

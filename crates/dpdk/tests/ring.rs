@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{eal, pool};
+use common::{eal, pool, two_cpus};
 use weir_dpdk::{
     Burst, Eal, Mempool, Port, PortConfig, RingError, RingReceiver, RingSender, RxQueue, ring,
 };
@@ -16,7 +16,9 @@ const PACKETS: u64 = 1_000_000;
 
 #[test]
 fn rings() {
-    let eal = eal(&["--lcores=0@0,1@1", "--vdev=net_null0,size=64,copy=0"]);
+    let [first, second] = two_cpus();
+    let lcores = format!("--lcores=0@{first},1@{second}");
+    let eal = eal(&[&lcores, "--vdev=net_null0,size=64,copy=0"]);
     let pool = pool(&eal, "rings", MBUFS);
     let port = Port::by_name(&eal, "net_null0").unwrap();
     let (_started, mut queues) = port.start(&PortConfig::default(), &pool).unwrap();
@@ -168,10 +170,20 @@ fn send_all(sender: &mut RingSender, burst: &mut Burst, join: &weir_dpdk::LcoreJ
     }
 }
 
-/// Both ends go to other threads, and neither is for two.
-#[allow(dead_code, reason = "compiles or does not")]
-fn ends_are_send(sender: RingSender, receiver: RingReceiver) {
-    fn is_send<T: Send>(_: T) {}
-    is_send(sender);
-    is_send(receiver);
+/// What goes to other lcores can, and what the control core shares it can share.
+#[test]
+fn handles_go_where_they_are_needed() {
+    fn is_send<T: Send>() {}
+    fn is_sync<T: Sync>() {}
+    is_send::<RingSender>();
+    is_send::<RingReceiver>();
+    is_send::<RxQueue>();
+    is_send::<Burst>();
+    is_send::<weir_dpdk::StartedPort>();
+    is_send::<Eal>();
+    is_sync::<Eal>();
+    is_send::<Mempool>();
+    is_sync::<Mempool>();
+    is_send::<weir_dpdk::RingGauge>();
+    is_sync::<weir_dpdk::RingGauge>();
 }

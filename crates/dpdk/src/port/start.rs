@@ -39,10 +39,10 @@ impl Port {
         let kernel = self.watch_kernel();
         refuse_cut_frames(&self.info, kernel.as_ref())?;
         let plan = Plan::new(&self.info, config, mempool.packet_bytes_per_mbuf())?;
-        self.configure(config, &plan)?;
+        let tx_queues = self.configure(config, &plan)?;
         self.set_mtu(config)?;
         let before = CountersBefore::look(&self.info);
-        let rx_descriptors = self.set_up_queues(config, &plan, mempool)?;
+        let rx_descriptors = self.set_up_queues(config, tx_queues, mempool)?;
         let counters =
             CounterReader::start(self.claim.number, &self.info, &before, config.rx_queues);
         self.start_device()?;
@@ -79,7 +79,8 @@ impl Port {
         if self.info.kind.is_kernel_backed() { KernelWatch::open(interface) } else { None }
     }
 
-    fn configure(&self, config: &PortConfig, plan: &Plan) -> Result<(), StartError> {
+    /// Returns how many transmit queues there are to set up: none, but where the driver insists.
+    fn configure(&self, config: &PortConfig, plan: &Plan) -> Result<u16, StartError> {
         let mut key = plan.rss_key.clone();
         let mut conf = sys::rte_eth_conf::default();
         conf.rxmode.offloads = plan.rx_offloads;
@@ -103,9 +104,14 @@ impl Port {
                     &raw const conf,
                 )
             };
-            Errno::check(ret)
+            Errno::check(ret).map(|()| tx_queues)
         };
-        configure(plan.tx_queues).map_err(|errno| StartError::Configure {
+        // Drivers that want as many transmit queues, and are not known for it, say just this.
+        let paired = |errno| match errno {
+            Errno(libc::EINVAL) if plan.tx_queues == 0 => configure(config.rx_queues),
+            errno => Err(errno),
+        };
+        configure(plan.tx_queues).or_else(paired).map_err(|errno| StartError::Configure {
             port: self.info.name.clone(),
             driver: self.info.driver.clone(),
             errno,
@@ -126,7 +132,7 @@ impl Port {
     fn set_up_queues(
         &self,
         config: &PortConfig,
-        plan: &Plan,
+        tx_queues: u16,
         mempool: &Mempool,
     ) -> Result<u16, StartError> {
         let number = self.claim.number;
@@ -160,7 +166,7 @@ impl Port {
             };
             failed(queue, ret)?;
         }
-        for queue in 0..plan.tx_queues {
+        for queue in 0..tx_queues {
             // SAFETY: as above.
             let ret =
                 unsafe { sys::rte_eth_tx_queue_setup(number, queue, tx, socket, ptr::null()) };
@@ -230,9 +236,11 @@ fn rss_state(number: u16, plan: &Plan) -> RssState {
         return RssState::default();
     }
     let mut key = [0; u8::MAX as usize];
-    let mut conf = sys::rte_eth_rss_conf::default();
-    conf.rss_key = key.as_mut_ptr();
-    conf.rss_key_len = plan.rss_key.len() as u8;
+    let mut conf = sys::rte_eth_rss_conf {
+        rss_key: key.as_mut_ptr(),
+        rss_key_len: plan.rss_key.len() as u8,
+        ..Default::default()
+    };
     // SAFETY: DPDK checks the number; `conf` is a place to write to, and its key has room for the
     // longest key that there can be.
     let ret = unsafe { sys::rte_eth_dev_rss_hash_conf_get(number, &raw mut conf) };

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use weir_dpdk::{Eal, Mempool, MempoolConfig};
+use weir_dpdk::{AffinityMask, Eal, Mempool, MempoolConfig};
 
 /// Starts an EAL without hugepages, devices or files of its own, and with `more` arguments.
 pub(crate) fn eal(more: &[&str]) -> Eal {
@@ -13,6 +13,12 @@ pub(crate) fn eal(more: &[&str]) -> Eal {
     let fixed = ["--no-huge", "--no-pci", "--no-shconf", "--no-telemetry", "-m", "256", &prefix];
     let args: Vec<String> = fixed.iter().chain(more).map(|&arg| arg.to_owned()).collect();
     Eal::init(&args).expect("the EAL starts without hugepages")
+}
+
+/// Returns two CPUs that this process may use; the same one twice where there is one.
+pub(crate) fn two_cpus() -> [usize; 2] {
+    let cpus = AffinityMask::of_current_thread().unwrap().cpus();
+    [cpus[0], *cpus.get(1).unwrap_or(&cpus[0])]
 }
 
 /// Makes a mempool of ordinary mbufs.
