@@ -1,5 +1,7 @@
 //! An option that the EAL does not know keeps it from starting, and leaves the thread as it was.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
 use weir_dpdk::{AffinityMask, Eal, EalError};
 
 #[test]

@@ -4,6 +4,8 @@
 //! The drivers are net_af_packet, net_pcap on an interface, and net_tap; net_af_xdp has a test of
 //! its own.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
 mod common;
 #[path = "common/netns.rs"]
 mod netns;

@@ -1,6 +1,8 @@
 //! `net_pcap`: what is received of a capture file is what the file holds, bytes and times; in
 //! mbufs that a packet fits into, and in small ones that make chains of most packets.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
 mod common;
 
 use std::fs;

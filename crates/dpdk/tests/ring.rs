@@ -1,5 +1,7 @@
 //! Handing bursts from lcore to lcore: order, partial sends, full rings, and ends that go away.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
 mod common;
 
 use common::{eal, pool, two_cpus};
