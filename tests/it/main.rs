@@ -6,6 +6,7 @@
 //! takes minutes.
 
 mod accounting;
+mod kernel_ports;
 mod readers;
 mod replay;
 mod storage;

@@ -89,6 +89,12 @@ fn ip_succeeds(arguments: &[&str]) -> bool {
 pub(crate) struct Sender(Capture<Active>);
 
 impl Sender {
+    /// Sends a frame, and returns whether the kernel took it: a socket tells once that its
+    /// interface was down.
+    pub(crate) fn try_send(&mut self, frame: &[u8]) -> bool {
+        self.0.sendpacket(frame).is_ok()
+    }
+
     /// Sends a frame.
     pub(crate) fn send(&mut self, frame: &[u8]) {
         self.0.sendpacket(frame).unwrap();

@@ -185,7 +185,11 @@ impl Weir {
     }
 
     /// Asks for the numbers until they are as wanted, and returns them.
-    pub(crate) fn wait_until(&mut self, what: &str, is_so: impl Fn(&Stats) -> bool) -> Stats {
+    pub(crate) fn wait_until(
+        &mut self,
+        what: &str,
+        mut is_so: impl FnMut(&Stats) -> bool,
+    ) -> Stats {
         let started = Instant::now();
         loop {
             // A connection lives for a minute at most.
