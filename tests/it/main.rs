@@ -10,4 +10,5 @@ mod kernel_ports;
 mod readers;
 mod replay;
 mod storage;
+#[allow(dead_code, reason = "each promise uses a part of what serves all")]
 mod support;
