@@ -5,6 +5,8 @@
 //! What a machine lacks is said in a line that begins with `skipped:`. `WEIR_FULL=1` runs what
 //! takes minutes.
 
+#![allow(clippy::unwrap_used, reason = "all of it is tests, which fail by it")]
+
 mod accounting;
 mod kernel_ports;
 mod readers;
