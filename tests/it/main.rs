@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "all of it is tests, which fail by it")]
 
 mod accounting;
+mod cli;
 mod kernel_ports;
 mod readers;
 mod replay;
