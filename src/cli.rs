@@ -96,7 +96,7 @@ pub(crate) struct StatsArgs {
 #[derive(Debug, Args)]
 pub(crate) struct CtlArgs {
     /// The capture's socket; needed only where several captures run.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", global = true)]
     pub(crate) socket: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) order: CtlOrder,
