@@ -3,8 +3,10 @@
 use std::net::IpAddr;
 
 use weir_model::LinkType;
-use weir_packet::{Decoded, IssueKind, Layer, TUNNELS_MAX, TunnelKind, decode_outer};
-use weir_testkit::{Geneve, Gre, Layer as Header, Tcp};
+use weir_packet::{
+    Decoded, IssueKind, Layer, Network, TUNNELS_MAX, TunnelKind, decode, decode_outer,
+};
+use weir_testkit::{Geneve, Gre, Layer as Header, Tcp, fragment_ipv4};
 
 use crate::layers::{ONE, ONE_V6, OTHER, OTHER_V6, decoded, ethernet, issue, ports};
 
@@ -180,5 +182,121 @@ fn tunnels_nest_up_to_the_limit() {
             assert_eq!(ports(&found.inner.unwrap()), [5, 6]);
         }
         assert_eq!(found.outer.flow.unwrap().source(), IpAddr::from(ONE));
+    }
+}
+
+/// Optional fields of tunnels' own headers, as flags announce them.
+#[test]
+fn optional_fields_are_skipped() {
+    let over = |ip_protocol, bytes: &[u8]| {
+        let header = Header::Raw { ethertype: 0, ip_protocol, bytes: bytes.to_vec() };
+        ethernet().ipv4(ONE, OTHER).layer(header)
+    };
+    let udp = |port, bytes: &[u8]| {
+        let header = Header::Raw { ethertype: 0, ip_protocol: 0, bytes: bytes.to_vec() };
+        ethernet().ipv4(ONE, OTHER).udp(port, port).layer(header)
+    };
+    let gtp = |flags| [flags, 255, 0x01, 0x00, 0, 0, 0, 1, 9, 9, 9, 0];
+    // GTP claims 256 bytes of its own, so the frames are padded.
+    let cases = [
+        // GTP with a sequence number, an N-PDU number, and both; the extension type is 0.
+        udp(2152, &gtp(0x32)),
+        udp(2152, &gtp(0x31)),
+        udp(2152, &gtp(0x37)),
+        // L2TP: no length; a sequence; an offset with two bytes of padding; and all of it.
+        udp(1701, &[0x00, 0x02, 0, 1, 0, 2, 0x00, 0x21]),
+        udp(1701, &[0x08, 0x02, 0, 1, 0, 2, 9, 9, 9, 9, 0x00, 0x21]),
+        udp(1701, &[0x02, 0x02, 0, 1, 0, 2, 0, 2, 7, 7, 0x21]),
+        udp(1701, &[0x4a, 0x02, 1, 0, 0, 1, 0, 2, 9, 9, 9, 9, 0, 0, 0xff, 0x03, 0x00, 0x21]),
+        // GRE with source routes: two of four bytes, and the empty one that ends them.
+        over(
+            47,
+            &[[0x40, 0, 8, 0, 0, 0, 0, 0], [8, 0, 0, 4, 7, 7, 7, 7], [8, 0, 0, 0, 0, 0, 0, 0]]
+                .concat(),
+        ),
+        // GRE version 1 of another protocol than PPP.
+        over(47, &[0x20, 0x01, 8, 0, 0, 0, 0, 1]),
+    ];
+    for builder in cases {
+        let frame = builder.clone().ipv4(OTHER, ONE).udp(5, 6).payload(&[0; 400]).build();
+        let found = decode(LinkType::ETHERNET, &frame);
+        let inner = found.inner.unwrap_or_else(|| panic!("not entered: {builder:?}"));
+        assert_eq!((inner.network, ports(&inner)), (Network::Ipv4, [5, 6]), "{builder:?}");
+    }
+    // ERSPAN type III with its optional eight bytes; VXLAN-GPE that names no next protocol.
+    let erspan = [
+        [0x10, 0, 0x22, 0xeb],
+        [0, 0, 0, 1],
+        [0x20, 1, 0, 1],
+        [0; 4],
+        [0, 0, 0, 1],
+        [0; 4],
+        [0; 4],
+    ];
+    for builder in [over(47, &erspan.concat()), udp(4790, &[0x08, 0, 0, 1, 0, 0, 7, 0])] {
+        let found = decoded(builder.inner_ethernet().ipv4(OTHER, ONE).udp(5, 6));
+        assert_eq!(ports(&found.inner.unwrap()), [5, 6]);
+    }
+    // VXLAN-GPE's other next protocols, and one that is not known.
+    for (next, ethertype) in [(1, 0x0800), (2, 0x86dd), (5, 0x8847)] {
+        let builder = udp(4790, &[0x0c, 0, 0, next, 0, 0, 7, 0]);
+        let found = decoded(match ethertype {
+            0x0800 => builder.ipv4(OTHER, ONE).udp(5, 6),
+            0x86dd => builder.ipv6(ONE_V6, OTHER_V6).udp(5, 6),
+            _ => builder.mpls(3).ipv4(OTHER, ONE).udp(5, 6),
+        });
+        assert_eq!((ports(&found.inner.unwrap()), found.issue), ([5, 6], None));
+    }
+    let found = decoded(udp(4790, &[0x0c, 0, 0, 4, 0, 0, 7, 0]));
+    assert_eq!((found.tunnel, found.inner, found.issue), (Some(TunnelKind::Vxlan), None, None));
+}
+
+/// A tunnel's length ends what is inside it, and cannot reach beyond what is outside.
+#[test]
+fn a_tunnels_length_counts() {
+    let gtp = |length: u16| {
+        let builder = ethernet().ipv4(ONE, OTHER).gtp_user(1).ipv4(OTHER, ONE).udp(5, 6);
+        let mut frame = builder.payload(&[7; 20]).build();
+        frame[44..46].copy_from_slice(&length.to_be_bytes());
+        decode(LinkType::ETHERNET, &frame).issue
+    };
+    assert_eq!(gtp(48), None);
+    assert_eq!(gtp(47), issue(IssueKind::Length, Layer::Ipv4));
+    assert_eq!(gtp(49), issue(IssueKind::Length, Layer::Tunnel));
+    let l2tp = |length: u16| {
+        let builder = ethernet().ipv4(ONE, OTHER).udp(1701, 1701);
+        let builder = builder.layer(Header::L2tp { session: 1 }).ipv4(OTHER, ONE).udp(5, 6);
+        let mut frame = builder.payload(&[7; 20]).build();
+        frame[44..46].copy_from_slice(&length.to_be_bytes());
+        decode(LinkType::ETHERNET, &frame).issue
+    };
+    assert_eq!(l2tp(60), None);
+    assert_eq!(l2tp(59), issue(IssueKind::Length, Layer::Ipv4));
+    assert_eq!(l2tp(61), issue(IssueKind::Length, Layer::Tunnel));
+}
+
+#[test]
+fn a_tunnel_is_found_by_either_port_where_it_answers_to_it() {
+    let inside = |source, destination| {
+        let builder = ethernet().ipv4(ONE, OTHER).udp(source, destination);
+        let gtp = Header::GtpUser { teid: 1, extensions: vec![] };
+        decoded(builder.layer(gtp).ipv4(OTHER, ONE).udp(5, 6)).inner.is_some()
+    };
+    assert!(inside(2152, 9) && inside(9, 2152) && !inside(9, 10));
+    let vxlan = |source, destination| {
+        let builder = ethernet().ipv4(ONE, OTHER).udp(source, destination);
+        decoded(builder.layer(Header::Vxlan { vni: 1 }).inner_ethernet()).inner.is_some()
+    };
+    assert!(vxlan(9, 4789) && !vxlan(4789, 9), "VXLAN's source port is random");
+}
+
+#[test]
+fn later_fragments_are_no_tunnels() {
+    for network in [ethernet().ipv4(ONE, OTHER), ethernet().ipv4(ONE, OTHER).gre()] {
+        let frame = network.ipv4(OTHER, ONE).udp(5, 6).payload(&[0x45; 400]).build();
+        for (index, fragment) in fragment_ipv4(&frame, 14, 200).iter().enumerate() {
+            let found = decode(LinkType::ETHERNET, fragment);
+            assert_eq!(found.inner.is_some(), index == 0, "{found:#?}");
+        }
     }
 }
