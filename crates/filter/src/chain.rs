@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use crate::op::{Condition, Op, Operand};
+use crate::step::{self, Step};
 use crate::{PROGRAM_INSTRUCTIONS_MAX, Program, interpret};
 
 /// The most instructions that the filters of one chain may have together.
@@ -37,6 +38,7 @@ pub struct Chain {
 struct Inner {
     programs: Box<[Program]>,
     ops: Box<[Op]>,
+    steps: Box<[Step]>,
 }
 
 impl Chain {
@@ -56,7 +58,8 @@ impl Chain {
             append(&mut ops, program.ops(), number);
         }
         ops.push(Op::Return(0));
-        let inner = Inner { programs: programs.into(), ops: ops.into_boxed_slice() };
+        let steps = step::steps(&ops);
+        let inner = Inner { programs: programs.into(), ops: ops.into_boxed_slice(), steps };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -64,7 +67,7 @@ impl Chain {
     /// none does. It is as if [`Program::run`] were called on each in turn.
     #[inline]
     pub fn run(&self, packet: &[u8], wire_bytes: u32) -> u32 {
-        interpret::run(&self.inner.ops, packet, wire_bytes)
+        interpret::run_chain(&self.inner.steps, packet, wire_bytes)
     }
 
     /// Returns the filters, in order.
@@ -72,6 +75,7 @@ impl Chain {
         &self.inner.programs
     }
 
+    #[cfg(feature = "native")]
     pub(crate) fn ops(&self) -> &[Op] {
         &self.inner.ops
     }

@@ -3,7 +3,8 @@
 //! Runs on: any lcore. Allocates: never. It is the reference that native code is held against,
 //! and what runs where there is none.
 
-use crate::op::{Arithmetic, Condition, MEMORY_WORDS, Op, Operand, Width};
+use crate::op::{Arithmetic, Condition, MEMORY_WORDS};
+use crate::step::{Code, Step};
 
 /// What loops may cost for one packet, in instructions run again. Where it is used up, the packet
 /// is rejected.
@@ -12,23 +13,22 @@ use crate::op::{Arithmetic, Condition, MEMORY_WORDS, Op, Operand, Width};
 /// a packet that is no attack: it is a chain of 2,900 IPv6 extension headers, or 23 KiB of them.
 pub const LOOP_INSTRUCTIONS_PER_PACKET_MAX: u32 = 65_536;
 
-/// What a program has at hand while it runs; all zero at its start.
-#[derive(Default)]
-struct Machine {
-    a: u32,
-    x: u32,
-    memory: [u32; MEMORY_WORDS],
+/// Runs a program on a packet; 0 rejects.
+pub(crate) fn run_program(steps: &[Step], packet: &[u8], wire_bytes: u32) -> u32 {
+    run::<false>(steps, packet, wire_bytes)
 }
 
-/// Where a program goes on after it rejects a packet: nowhere, as there is no such operation.
-const NOWHERE: usize = usize::MAX;
+/// Runs a chain on a packet; 0 if every filter rejects.
+pub(crate) fn run_chain(steps: &[Step], packet: &[u8], wire_bytes: u32) -> u32 {
+    run::<true>(steps, packet, wire_bytes)
+}
 
-/// Runs a program or a chain on a packet; 0 rejects.
 #[inline]
-pub(crate) fn run(ops: &[Op], packet: &[u8], wire_bytes: u32) -> u32 {
-    let mut machine = Machine::default();
+fn run<const CHAIN: bool>(steps: &[Step], packet: &[u8], wire_bytes: u32) -> u32 {
+    let (mut a, mut x) = (0u32, 0u32);
+    let mut memory = [0u32; MEMORY_WORDS];
     let mut loop_budget = LOOP_INSTRUCTIONS_PER_PACKET_MAX;
-    let mut on_reject = NOWHERE;
+    let mut on_reject = 0usize;
     let mut at = 0usize;
     // A load beyond the packet, a division by zero and a spent budget reject.
     macro_rules! or_reject {
@@ -36,80 +36,79 @@ pub(crate) fn run(ops: &[Op], packet: &[u8], wire_bytes: u32) -> u32 {
             match $outcome {
                 Some(value) => value,
                 None => {
+                    if !CHAIN {
+                        return 0;
+                    }
                     at = on_reject;
                     continue;
                 }
             }
         };
     }
-    while let Some(&op) = ops.get(at) {
+    loop {
+        let step = &steps[at];
         at += 1;
-        match op {
-            Op::BeginFilter { on_reject: next } => {
-                machine = Machine::default();
+        let k = step.k;
+        match step.code {
+            Code::BeginFilter => {
+                (a, x, memory) = (0, 0, [0; MEMORY_WORDS]);
                 loop_budget = LOOP_INSTRUCTIONS_PER_PACKET_MAX;
-                on_reject = next as usize;
+                on_reject = step.target();
             }
-            Op::LoadAbsolute { width, offset } => {
-                machine.a = or_reject!(load(packet, width, u64::from(offset)));
+            Code::LoadWord => a = or_reject!(word(packet, u64::from(k))),
+            Code::LoadHalf => a = or_reject!(half(packet, u64::from(k))),
+            Code::LoadByte => a = or_reject!(byte(packet, u64::from(k))),
+            Code::LoadIndexedWord => a = or_reject!(word(packet, u64::from(x) + u64::from(k))),
+            Code::LoadIndexedHalf => a = or_reject!(half(packet, u64::from(x) + u64::from(k))),
+            Code::LoadIndexedByte => a = or_reject!(byte(packet, u64::from(x) + u64::from(k))),
+            Code::LoadLength => a = wire_bytes,
+            Code::LoadConstant => a = k,
+            Code::LoadMemory => a = memory[step.word()],
+            Code::LoadXConstant => x = k,
+            Code::LoadXMemory => x = memory[step.word()],
+            Code::LoadXLength => x = wire_bytes,
+            Code::LoadXHeaderLength => {
+                x = (or_reject!(byte(packet, u64::from(k))) & 0xf) << 2;
             }
-            Op::LoadIndexed { width, offset } => {
-                let offset = u64::from(machine.x) + u64::from(offset);
-                machine.a = or_reject!(load(packet, width, offset));
+            Code::StoreA => memory[step.word()] = a,
+            Code::StoreX => memory[step.word()] = x,
+            Code::AndConstant => a &= k,
+            Code::CalculateConstant => a = or_reject!(calculate(step.arithmetic, a, k)),
+            Code::CalculateX => a = or_reject!(calculate(step.arithmetic, a, x)),
+            Code::Negate => a = a.wrapping_neg(),
+            Code::MoveAToX => x = a,
+            Code::MoveXToA => a = x,
+            Code::Jump => at = step.target(),
+            Code::JumpBack => {
+                loop_budget = or_reject!(loop_budget.checked_sub(k));
+                at = step.target();
             }
-            Op::LoadLength => machine.a = wire_bytes,
-            Op::LoadConstant(value) => machine.a = value,
-            Op::LoadMemory(word) => machine.a = machine.memory[usize::from(word)],
-            Op::LoadXConstant(value) => machine.x = value,
-            Op::LoadXMemory(word) => machine.x = machine.memory[usize::from(word)],
-            Op::LoadXLength => machine.x = wire_bytes,
-            Op::LoadXHeaderLength(offset) => {
-                let byte = or_reject!(load(packet, Width::Byte, u64::from(offset)));
-                machine.x = (byte & 0xf) << 2;
-            }
-            Op::StoreA(word) => machine.memory[usize::from(word)] = machine.a,
-            Op::StoreX(word) => machine.memory[usize::from(word)] = machine.x,
-            Op::Arithmetic { operator, operand } => {
-                let operand = machine.operand(operand);
-                machine.a = or_reject!(calculate(operator, machine.a, operand));
-            }
-            Op::Negate => machine.a = machine.a.wrapping_neg(),
-            Op::MoveAToX => machine.x = machine.a,
-            Op::MoveXToA => machine.a = machine.x,
-            Op::Jump { target } => at = target as usize,
-            Op::JumpBack { target, span } => {
-                loop_budget = or_reject!(loop_budget.checked_sub(span));
-                at = target as usize;
-            }
-            Op::Branch { condition, operand, if_true, if_false } => {
-                let holds = compare(condition, machine.a, machine.operand(operand));
-                at = if holds { if_true } else { if_false } as usize;
-            }
-            Op::Return(value) => return value,
-            Op::ReturnA => return machine.a,
-        }
-    }
-    0
-}
-
-impl Machine {
-    #[inline]
-    fn operand(&self, operand: Operand) -> u32 {
-        match operand {
-            Operand::Constant(value) => value,
-            Operand::X => self.x,
+            Code::IfEqual => at = step.target_if(a == k),
+            Code::IfGreater => at = step.target_if(a > k),
+            Code::IfGreaterOrEqual => at = step.target_if(a >= k),
+            Code::IfAnyBitSet => at = step.target_if(a & k != 0),
+            Code::IfX => at = step.target_if(compare(step.condition, a, x)),
+            Code::Return => return k,
+            Code::ReturnA => return a,
         }
     }
 }
 
 #[inline]
-fn load(packet: &[u8], width: Width, offset: u64) -> Option<u32> {
-    let bytes = packet.get(usize::try_from(offset).ok()?..)?;
-    match width {
-        Width::Byte => bytes.first().map(|&byte| u32::from(byte)),
-        Width::Half => bytes.first_chunk().map(|&half| u32::from(u16::from_be_bytes(half))),
-        Width::Word => bytes.first_chunk().map(|&word| u32::from_be_bytes(word)),
-    }
+fn byte(packet: &[u8], offset: u64) -> Option<u32> {
+    Some(u32::from(*packet.get(usize::try_from(offset).ok()?)?))
+}
+
+#[inline]
+fn half(packet: &[u8], offset: u64) -> Option<u32> {
+    let half = packet.get(usize::try_from(offset).ok()?..)?.first_chunk()?;
+    Some(u32::from(u16::from_be_bytes(*half)))
+}
+
+#[inline]
+fn word(packet: &[u8], offset: u64) -> Option<u32> {
+    let word = packet.get(usize::try_from(offset).ok()?..)?.first_chunk()?;
+    Some(u32::from_be_bytes(*word))
 }
 
 /// Returns `a operator b`, or nothing where it is a division by zero.

@@ -18,6 +18,7 @@ mod native;
 mod op;
 mod program;
 mod prune;
+mod step;
 mod verify;
 
 pub use chain::{CHAIN_INSTRUCTIONS_MAX, Chain, ChainError};

@@ -1,6 +1,6 @@
 //! What the data path calls: a filter or a chain, by the fastest engine that there is.
 
-use crate::{Chain, Program, interpret};
+use crate::{Chain, Program};
 
 /// How a [`Matcher`] runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -70,16 +70,12 @@ impl Matcher {
     /// Runs on a packet, as [`Program::run`] or [`Chain::run`] does.
     #[inline]
     pub fn run(&self, packet: &[u8], wire_bytes: u32) -> u32 {
-        interpret::run(
-            match &self.0 {
-                #[cfg(feature = "native")]
-                Inner::Native(native) => return native.run(packet, wire_bytes),
-                Inner::Program(program) => program.ops(),
-                Inner::Chain(chain) => chain.ops(),
-            },
-            packet,
-            wire_bytes,
-        )
+        match &self.0 {
+            #[cfg(feature = "native")]
+            Inner::Native(native) => native.run(packet, wire_bytes),
+            Inner::Program(program) => program.run(packet, wire_bytes),
+            Inner::Chain(chain) => chain.run(packet, wire_bytes),
+        }
     }
 
     /// Returns how it runs.

@@ -7,6 +7,7 @@ use weir_model::LinkType;
 use crate::compile::{self, CompileError};
 use crate::op::Op;
 use crate::prune::Liveness;
+use crate::step::{self, Step};
 use crate::verify::{self, VerifyError};
 use crate::{Instruction, interpret};
 
@@ -21,6 +22,7 @@ struct Inner {
     expression: Option<Box<str>>,
     instructions: Box<[Instruction]>,
     ops: Box<[Op]>,
+    steps: Box<[Step]>,
     /// Computed when first wanted: most programs are never run abstractly.
     liveness: OnceLock<Liveness>,
 }
@@ -65,7 +67,8 @@ impl Program {
     ) -> Result<Self, VerifyError> {
         let ops = verify::verify(&instructions)?;
         let instructions = instructions.into_boxed_slice();
-        let inner = Inner { expression, instructions, ops, liveness: OnceLock::new() };
+        let steps = step::steps(&ops);
+        let inner = Inner { expression, instructions, ops, steps, liveness: OnceLock::new() };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -75,7 +78,7 @@ impl Program {
     /// bounds every load, the second is what `len`, `less` and `greater` compare.
     #[inline]
     pub fn run(&self, packet: &[u8], wire_bytes: u32) -> u32 {
-        interpret::run(&self.inner.ops, packet, wire_bytes)
+        interpret::run_program(&self.inner.steps, packet, wire_bytes)
     }
 
     pub(crate) fn ops(&self) -> &[Op] {
