@@ -10,8 +10,10 @@
 mod accounting;
 mod cli;
 mod kernel_ports;
+mod profiles;
 mod readers;
 mod replay;
 mod storage;
 #[allow(dead_code, reason = "each promise uses a part of what serves all")]
 mod support;
+mod tidy;

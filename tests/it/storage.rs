@@ -123,7 +123,9 @@ fn a_directory_has_one_capture_at_a_time() {
     assert_eq!(code, Some(1));
     assert!(said.starts_with("weir: ") && said.contains("in use by another process"), "{said}");
     assert!(said.contains(&directory), "{said}");
-    first.stop().stats();
+    // What is dropped takes its directory with it.
+    let first = first.stop();
+    first.stats();
     // With the first gone, its lock is gone.
     let third = Setup::new()
         .vdev("net_null0")

@@ -63,6 +63,17 @@ impl Setup {
         self
     }
 
+    /// Takes everything of a configuration file that does not keep runs apart.
+    pub(crate) fn profile(mut self, path: &Path) -> Self {
+        let mut config: Table = std::fs::read_to_string(path).unwrap().parse().unwrap();
+        for (section, own) in std::mem::take(&mut self.config) {
+            let section = config.entry(section).or_insert_with(|| Table::new().into());
+            section.as_table_mut().unwrap().extend(own.as_table().unwrap().clone());
+        }
+        self.config = config;
+        self
+    }
+
     /// Adds a port.
     pub(crate) fn vdev(self, vdev: &str) -> Self {
         self.port(vdev, &[])
