@@ -88,6 +88,7 @@ fn crafted_mbufs() {
     metadata_that_is_not_believed(&mut bench);
     metadata_that_is_believed(&mut bench);
     times_after_a_hand_over(&mut bench);
+    what_does_not_fit_stays_as_it_is(&eal, &mut bench);
 }
 
 fn bytes(count: usize) -> Vec<u8> {
@@ -180,7 +181,10 @@ fn contradictions(bench: &mut Bench) {
         ("pkt_len too short", |fields| fields.pkt_len -= 1),
         ("pkt_len of net_pcap's wrapped length", |fields| fields.pkt_len += 65_536),
         ("next NULL early", |fields| fields.nb_segs = 4),
-        ("next not NULL at the end", |fields| fields.nb_segs = 2),
+        ("next not NULL at the end", |fields| {
+            fields.nb_segs = 2;
+            fields.pkt_len = 60 + 50;
+        }),
     ];
     for (what, spoil) in chained {
         let mut crafted = packet(&bench.pool, &[&bytes(60), &bytes(50), &bytes(40)]);
@@ -374,4 +378,23 @@ fn times_after_a_hand_over(bench: &mut Bench) {
     }
     bench.burst.clear();
     assert_eq!(bench.pool.available_mbufs(), 1023);
+}
+
+/// After a partial send, each packet that stays still has its own bytes and time.
+fn what_does_not_fit_stays_as_it_is(eal: &Eal, bench: &mut Bench) {
+    let (mut sender, _receiver) = ring::channel(eal, "narrow", 3, None).unwrap();
+    for n in 0..10 {
+        bench.injector.inject(packet(&bench.pool, &[&bytes(60 + n)]));
+    }
+    assert_eq!(bench.queue.receive_into(&mut bench.burst, BURST_PACKETS_MAX), 10);
+    for n in 0..10 {
+        bench.burst.set_timestamp(n, Timestamp::from_ns(n as u64));
+    }
+    assert_eq!(sender.send(&mut bench.burst), 3);
+    for n in 3..10 {
+        let frame = bench.burst.frame(n - 3).unwrap();
+        assert_eq!(frame.contiguous(), Some(&bytes(60 + n)[..]));
+        assert_eq!(frame.timestamp, Timestamp::from_ns(n as u64));
+    }
+    bench.burst.clear();
 }

@@ -120,6 +120,7 @@ fn receive_all(
             }
             assert_eq!(sender.send(&mut burst), len);
             assert_eq!(receiver.receive_into(&mut burst), len);
+            assert!((0..len).all(|index| burst.source_timestamp(index).is_none()));
         }
         for index in 0..len {
             let moved_ns = u64::from(polls % 2 == 0);
