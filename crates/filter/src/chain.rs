@@ -37,6 +37,8 @@ pub struct Chain {
 #[derive(Debug)]
 struct Inner {
     programs: Box<[Program]>,
+    /// What native code is made of.
+    #[cfg(feature = "native")]
     ops: Box<[Op]>,
     steps: Box<[Step]>,
 }
@@ -59,7 +61,12 @@ impl Chain {
         }
         ops.push(Op::Return(0));
         let steps = step::steps(&ops);
-        let inner = Inner { programs: programs.into(), ops: ops.into_boxed_slice(), steps };
+        let inner = Inner {
+            programs: programs.into(),
+            #[cfg(feature = "native")]
+            ops: ops.into_boxed_slice(),
+            steps,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 

@@ -8,6 +8,7 @@
 
 mod captures;
 mod expected;
+mod fuzz_corpus;
 mod generate;
 mod generated;
 mod pruned;
