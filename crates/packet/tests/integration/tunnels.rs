@@ -208,10 +208,10 @@ fn optional_fields_are_skipped() {
         udp(1701, &[0x08, 0x02, 0, 1, 0, 2, 9, 9, 9, 9, 0x00, 0x21]),
         udp(1701, &[0x02, 0x02, 0, 1, 0, 2, 0, 2, 7, 7, 0x21]),
         udp(1701, &[0x4a, 0x02, 1, 0, 0, 1, 0, 2, 9, 9, 9, 9, 0, 0, 0xff, 0x03, 0x00, 0x21]),
-        // GRE with source routes: two of four bytes, and the empty one that ends them.
+        // GRE with source routes: one that looks like the end, one that is empty, and the end.
         over(
             47,
-            &[[0x40, 0, 8, 0, 0, 0, 0, 0], [8, 0, 0, 4, 7, 7, 7, 7], [8, 0, 0, 0, 0, 0, 0, 0]]
+            &[[0x40, 0, 8, 0, 0, 0, 0, 0], [8, 0, 0, 4, 0, 0, 0, 0], [8, 0, 0, 0, 0, 0, 0, 0]]
                 .concat(),
         ),
         // GRE version 1 of another protocol than PPP.

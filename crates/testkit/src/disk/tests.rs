@@ -237,6 +237,38 @@ fn a_rename_that_was_not_synced_leaves_one_name_or_the_other() {
     }
 }
 
+/// A name that is given away and taken again: whatever is lost, the old file is somewhere.
+#[test]
+fn a_lost_change_of_a_name_takes_later_ones_with_it() {
+    for_each_seed(200, |seed| {
+        let mut disk = SimDisk::new(seed);
+        disk.put("a", b"old".to_vec());
+        disk.rename("a", "b").unwrap();
+        disk.create("a").unwrap();
+        let after = disk.crash(SMALL_SECTORS);
+        let found: Vec<Vec<u8>> =
+            after.names().iter().filter_map(|name| after.contents(name)).collect();
+        assert!(found.contains(&b"old".to_vec()), "{:?}", after.names());
+    });
+}
+
+#[test]
+fn a_sync_without_power_may_or_may_not_have_been_one() {
+    let mut outcomes = BTreeSet::new();
+    for_each_seed(60, |seed| {
+        let mut disk = SimDisk::new(seed);
+        disk.put("a", Vec::new());
+        let mut file = disk.open("a").unwrap();
+        file.append(&[1; 100]).unwrap();
+        disk.power_off_at(disk.ops());
+        assert!(file.sync().is_err());
+        outcomes.insert(disk.durable_contents("a").unwrap().len());
+    });
+    if std::env::var_os("WEIR_SEED").is_none() {
+        assert_eq!(outcomes, BTreeSet::from([0, 100]));
+    }
+}
+
 #[test]
 fn loses_power_in_the_middle_of_any_operation() {
     let mut outcomes = BTreeSet::new();
