@@ -18,9 +18,26 @@ use crate::support::{repository, skip, tools};
 /// The longest that a refusal may take, on a machine that has much else to do.
 const REFUSAL: Duration = Duration::from_secs(2);
 
-/// Runs `weir` where it must end soon.
+/// Runs `weir` where it must end soon, and ends it where it does not.
 fn weir(arguments: &[&str]) -> Output {
-    Command::new(WEIR).args(arguments).stdin(Stdio::null()).output().unwrap()
+    let mut child = Command::new(WEIR)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let started = Instant::now();
+    // What it prints fits into a pipe.
+    while child.try_wait().unwrap().is_none() {
+        if started.elapsed() > 5 * REFUSAL {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("{arguments:?} does not end");
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.wait_with_output().unwrap()
 }
 
 fn said(output: &Output) -> String {
