@@ -14,6 +14,5 @@ mod profiles;
 mod readers;
 mod replay;
 mod storage;
-#[allow(dead_code, reason = "each promise uses a part of what serves all")]
 mod support;
 mod tidy;

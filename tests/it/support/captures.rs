@@ -30,10 +30,7 @@ pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) path: PathBuf,
     pub(crate) packets: Option<usize>,
-    pub(crate) link_types: String,
-    pub(crate) features: String,
     pub(crate) truncated_packets: Option<usize>,
-    pub(crate) format: String,
 }
 
 /// Reads the manifest.
@@ -49,10 +46,7 @@ pub(crate) fn manifest(folder: &Path) -> Vec<Row> {
                 name: value("filename").to_owned(),
                 path: folder.join(value("filename")),
                 packets: value("packets").parse().ok(),
-                link_types: value("linktype").to_owned(),
-                features: value("features").to_owned(),
                 truncated_packets: value("truncated_packets").parse().ok(),
-                format: value("format").to_owned(),
             }
         })
         .collect()
