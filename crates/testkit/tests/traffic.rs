@@ -294,3 +294,17 @@ fn pcap_keeps_lengths_and_times() {
     assert_eq!(rows[0], ["1.500000001", "20", "60"]);
     assert_eq!(rows[1], ["0.000000000", "22", "22"]);
 }
+
+/// A UDP checksum of 0 says that there is none, so one that comes out as 0 is written as 65,535.
+#[test]
+fn udp_always_has_a_checksum() {
+    let mut has_all_ones = false;
+    for word in 0..=u16::MAX {
+        let builder = FrameBuilder::raw().ipv4(ONE, OTHER).udp(1, 2);
+        let frame = builder.payload(&word.to_be_bytes()).build();
+        let checksum = [frame[26], frame[27]];
+        assert_ne!(checksum, [0, 0]);
+        has_all_ones |= checksum == [0xff, 0xff];
+    }
+    assert!(has_all_ones);
+}
