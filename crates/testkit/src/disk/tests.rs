@@ -256,7 +256,7 @@ fn a_lost_change_of_a_name_takes_later_ones_with_it() {
 fn a_sync_without_power_may_or_may_not_have_been_one() {
     let mut outcomes = BTreeSet::new();
     for_each_seed(60, |seed| {
-        let mut disk = SimDisk::new(seed);
+        let disk = SimDisk::new(seed);
         disk.put("a", Vec::new());
         let mut file = disk.open("a").unwrap();
         file.append(&[1; 100]).unwrap();
