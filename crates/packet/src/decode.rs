@@ -21,10 +21,13 @@ use crate::walk::Walk;
 /// tunnels: [`tunnel`](Decoded::tunnel) and [`inner`](Decoded::inner) are `None`.
 #[inline(always)]
 pub fn decode_outer(link_type: LinkType, bytes: &[u8]) -> Decoded {
-    if link_type == LinkType::ETHERNET
-        && let Some(ordinary) = fast::read(bytes)
-    {
-        return ordinary.describe();
+    if link_type == LinkType::ETHERNET {
+        if let Some(ordinary) = fast::read(bytes) {
+            return ordinary.describe();
+        }
+        if let Some(unrouted) = fast::read_unrouted(bytes) {
+            return unrouted.describe();
+        }
     }
     decode_outer_slowly(link_type, bytes)
 }

@@ -1,5 +1,6 @@
-//! The short way for most packets: whole and ordinary TCP or UDP over IPv4 or IPv6, in Ethernet
-//! with two VLAN tags at most.
+//! The short ways: for most packets, which are whole and ordinary TCP or UDP over IPv4 or IPv6 in
+//! Ethernet with two VLAN tags at most; and for frames that nothing is to be read of behind the
+//! link layer, since those (ARP, spanning tree, LLDP, a padded nothing) can be a flood as well.
 //!
 //! It looks at everything that could be wrong and leaves to the long way (`link`, `network`,
 //! `transport`) whatever is, so that the answer is put together once, from values in registers:
@@ -8,6 +9,7 @@
 
 use crate::decoded::{Decoded, Fragment, Headers, LinkKind, Network, VlanTag};
 use crate::flow_key::{Flow, FlowKey, Ports, compact_vlans};
+use crate::issue::{Issue, IssueKind, Layer};
 use crate::link::ETHERNET_BYTES;
 use crate::numbers::{ethertype, ip_protocol, udp_port};
 
@@ -62,6 +64,70 @@ impl Ordinary {
             issue: None,
         }
     }
+}
+
+/// A frame without tags, and without anything in it that has an address of a network.
+pub(crate) struct Unrouted {
+    link: LinkKind,
+    ethertype: u16,
+    network: Network,
+    /// Where the frame ends, by its length field if it has one.
+    end: usize,
+    issue: Option<Issue>,
+}
+
+impl Unrouted {
+    #[inline(always)]
+    pub(crate) fn describe(&self) -> Decoded {
+        Decoded {
+            link: self.link,
+            vlan_count: 0,
+            mpls_count: 0,
+            vlans: [VlanTag::default(); 2],
+            ethertype: self.ethertype,
+            outer: Headers::at(ETHERNET_BYTES, self.network, self.end),
+            tunnel: None,
+            tunnel_count: 0,
+            inner: None,
+            issue: self.issue,
+        }
+    }
+}
+
+/// Reads an Ethernet frame if nothing is to be read of it behind its link header.
+#[inline(always)]
+pub(crate) fn read_unrouted(bytes: &[u8]) -> Option<Unrouted> {
+    let header = bytes.first_chunk::<ETHERNET_BYTES>()?;
+    let announced = u16::from_be_bytes([header[12], header[13]]);
+    let network = match announced {
+        0..=ethertype::LENGTH_MAX => return read_length(bytes, usize::from(announced)),
+        ethertype::IPV4 | ethertype::IPV6 | ethertype::PPPOE_SESSION => return None,
+        ethertype::ARP | ethertype::RARP => Network::Arp,
+        other if ethertype::is_vlan(other) || ethertype::is_mpls(other) => return None,
+        _ => Network::Other,
+    };
+    let (link, end) = (LinkKind::Ethernet, bytes.len());
+    Some(Unrouted { link, ethertype: announced, network, end, issue: None })
+}
+
+/// Reads a frame with an IEEE 802.3 length, if it has not SNAP, which may announce anything.
+#[inline(always)]
+fn read_length(bytes: &[u8], length: usize) -> Option<Unrouted> {
+    let claimed_end = ETHERNET_BYTES + length;
+    let end = claimed_end.min(bytes.len());
+    let saps_end = ETHERNET_BYTES + 3;
+    let (network, issue) = match bytes[..end].get(ETHERNET_BYTES..saps_end) {
+        Some([0xaa, 0xaa, 0x03]) => return None,
+        Some(_) if end < claimed_end => {
+            (Network::Other, Some(Issue::new(IssueKind::Truncated, Layer::Payload)))
+        }
+        Some(_) => (Network::Other, None),
+        None if saps_end > claimed_end => {
+            (Network::None, Some(Issue::new(IssueKind::Length, Layer::Link)))
+        }
+        None => (Network::None, Some(Issue::new(IssueKind::Truncated, Layer::Link))),
+    };
+    Some(Unrouted { link: LinkKind::Ieee8023, ethertype: 0, network, end, issue })
 }
 
 /// Reads an Ethernet frame if it is an ordinary one.

@@ -62,3 +62,26 @@ fn both_ways_agree_on_any_byte_of_an_ordinary_frame() {
         }
     }
 }
+
+/// Each type or length, before each beginning of a payload, in frames of each length.
+#[test]
+fn both_ways_agree_on_frames_without_ip() {
+    for announced in 0..=u16::MAX {
+        let [high, low] = announced.to_be_bytes();
+        for sap in [0x00, 0x42, 0xaa] {
+            let mut frame = std::vec![2; 80];
+            frame[12..14].copy_from_slice(&[high, low]);
+            frame[14..17].copy_from_slice(&[sap, sap, 0x03]);
+            let is_unrouted = fast::read_unrouted(&frame).is_some();
+            assert!(is_unrouted || fast::read(&frame).is_none());
+            for length in [12, 14, 15, 16, 17, 18, 60, 80] {
+                assert_same(&frame[..length]);
+            }
+        }
+    }
+    let mut bridge_hello = std::vec![0; 60];
+    bridge_hello[13..17].copy_from_slice(&[38, 0x42, 0x42, 0x03]);
+    assert!(fast::read_unrouted(&bridge_hello).is_some());
+    bridge_hello[14..17].copy_from_slice(&[0xaa, 0xaa, 0x03]);
+    assert!(fast::read_unrouted(&bridge_hello).is_none());
+}
