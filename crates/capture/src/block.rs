@@ -68,12 +68,6 @@ impl Block {
         &self.buffer.as_slice()[..self.used_bytes]
     }
 
-    /// Returns how many bytes of room are behind them.
-    #[inline]
-    pub(crate) fn room_bytes(&self) -> usize {
-        self.buffer.bytes() - self.used_bytes
-    }
-
     /// Returns the room behind them.
     #[inline]
     pub(crate) fn room(&mut self) -> &mut [u8] {

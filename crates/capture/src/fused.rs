@@ -44,13 +44,13 @@ impl<S: PacketSource, C: Clock> Stage for Fused<S, C> {
             return Poll::worked(self.process());
         }
         match self.intake.take(&mut self.burst) {
-            Intaken::Packets(packets) => {
+            Intaken::Packets { packets, bytes } => {
                 let counters = &mut self.intake.counters;
                 counters.handed_packets = counters.received_packets;
                 counters.handed_bytes = counters.received_bytes;
                 // Before the packets are processed: nobody may be seen to take what was not given.
                 self.intake.publish();
-                self.processor.take(&self.burst, &self.intake.origin);
+                self.processor.take(packets as u64, bytes, &self.intake.origin);
                 self.next = 0;
                 self.process();
                 Poll::Worked(packets)

@@ -7,7 +7,7 @@
 
 use weir_model::{BURST_PACKETS_MAX, Burst, BurstSender, Clock, Frame, PacketSource};
 
-use crate::intake::{Intake, Intaken, wire_bytes_from};
+use crate::intake::{Intake, Intaken, wire_bytes};
 use crate::lane::{PacketLaneSender, WhenFull};
 use crate::losses::PendingDrops;
 use crate::stage::{Poll, Stage};
@@ -153,9 +153,8 @@ impl<S: PacketSource, T: BurstSender<S::Burst>, C: Clock> Input<S, T, C> {
 /// Returns the packets of all bursts and their bytes on the wire.
 #[inline]
 fn outgoing<B: Burst>(bursts: &[B]) -> (u64, u64) {
-    let count = |(packets, bytes), burst: &B| {
-        (packets + burst.len() as u64, bytes + wire_bytes_from(burst, 0))
-    };
+    let count =
+        |(packets, bytes), burst: &B| (packets + burst.len() as u64, bytes + wire_bytes(burst));
     bursts.iter().fold((0, 0), count)
 }
 
@@ -165,7 +164,7 @@ impl<S: PacketSource, T: BurstSender<S::Burst>, C: Clock> Stage for Input<S, T, 
             return Poll::worked(self.send());
         }
         match self.intake.take(&mut self.burst) {
-            Intaken::Packets(packets) => {
+            Intaken::Packets { packets, .. } => {
                 self.sort();
                 self.send();
                 Poll::Worked(packets)

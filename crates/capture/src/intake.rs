@@ -12,8 +12,8 @@ use crate::stop::Stop;
 /// What a poll of the queue came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Intaken {
-    /// So many packets are in the burst.
-    Packets(usize),
+    /// So many packets are in the burst, with so many bytes on the wire.
+    Packets { packets: usize, bytes: u64 },
     /// Nothing came.
     Nothing,
     /// The order to stop was given; nothing more will come.
@@ -65,9 +65,10 @@ impl<S: PacketSource, C: Clock> Intake<S, C> {
         self.counters.bursts += 1;
         self.counters.full_bursts += u64::from(packets == claimed);
         self.counters.received_packets += packets as u64;
-        self.counters.received_bytes += wire_bytes_from(burst, 0);
+        let bytes = wire_bytes(burst);
+        self.counters.received_bytes += bytes;
         self.stamper.stamp(burst, &mut self.counters);
-        Intaken::Packets(packets)
+        Intaken::Packets { packets, bytes }
     }
 
     /// Shows the counters to others.
@@ -77,8 +78,8 @@ impl<S: PacketSource, C: Clock> Intake<S, C> {
     }
 }
 
-/// Returns the bytes on the wire of the packets from index `from` on.
+/// Returns the bytes on the wire of a burst's packets.
 #[inline]
-pub(crate) fn wire_bytes_from<B: Burst>(burst: &B, from: usize) -> u64 {
-    (from..burst.len()).map(|index| u64::from(burst.wire_bytes(index))).sum()
+pub(crate) fn wire_bytes<B: Burst>(burst: &B) -> u64 {
+    (0..burst.len()).map(|index| u64::from(burst.wire_bytes(index))).sum()
 }

@@ -9,6 +9,7 @@
 //! ```
 
 mod assembly;
+mod batch;
 mod block;
 mod description;
 mod fused;

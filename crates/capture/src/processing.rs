@@ -4,6 +4,7 @@
 
 use weir_model::{Burst, BurstReceiver, Clock};
 
+use crate::intake::wire_bytes;
 use crate::lane::PacketLaneReceiver;
 use crate::processor::Processor;
 use crate::stage::{Poll, Stage};
@@ -23,14 +24,16 @@ impl<B: Burst, R: BurstReceiver<B>> Incoming<B, R> {
         if self.next == self.burst.len() {
             match self.lane.receive_into(&mut self.burst) {
                 Some(0) => return 0,
-                Some(_) => {}
+                Some(packets) => {
+                    let bytes = wire_bytes(&self.burst);
+                    processor.take(packets as u64, bytes, &self.lane.origin);
+                    self.next = 0;
+                }
                 None => {
                     self.has_ended = true;
                     return 0;
                 }
             }
-            processor.take(&self.burst, &self.lane.origin);
-            self.next = 0;
         }
         let from = self.next;
         self.next = processor.process(&self.burst, from, &self.lane.origin);

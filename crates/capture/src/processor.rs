@@ -5,14 +5,12 @@
 //! judged there, and kept or forgotten.
 //! Runs on: Processing or fused lcores. Allocates: never.
 
-use weir_filter::Program;
-use weir_model::{Burst, Clock, Frame, LinkType, SNAPLEN_BYTES_MAX};
-use weir_packet::{Decoded, Fragment, Network, decode_outer};
-use weir_segment::pcapng::{EPB_BODY_OFFSET_BYTES, EpbFields, epb_bytes, finish_epb_in_place};
+use weir_filter::{Matcher, Program};
+use weir_model::{Burst, Clock};
 use weir_telemetry::{ProcessingCounters, Published, Publisher, published};
 
+use crate::batch::{Ended, Filling};
 use crate::block::{Block, BlockPool, PortTally};
-use crate::intake::wire_bytes_from;
 use crate::lane::{BlockSender, Origin, WhenFull};
 use crate::losses::{Drops, PendingDrops};
 
@@ -34,12 +32,11 @@ pub struct ProcessingConfig {
     pub flush_ns: u64,
 }
 
-/// Why a packet was not dealt with: a block with so much room is needed.
-struct NeedsBlock(usize);
-
 /// Judges packets and fills blocks.
 pub struct Processor<C> {
     config: ProcessingConfig,
+    /// The configuration's filter, by the fastest engine that there is.
+    filter: Option<Matcher>,
     clock: C,
     pool: BlockPool,
     output: BlockSender,
@@ -66,8 +63,10 @@ impl<C: Clock> Processor<C> {
         ports: usize,
     ) -> (Self, Published<ProcessingCounters>) {
         let (publisher, counters) = published();
+        let filter = config.filter.as_ref().map(Matcher::of_program);
         let processor = Self {
             config,
+            filter,
             clock,
             pool,
             output,
@@ -82,11 +81,10 @@ impl<C: Clock> Processor<C> {
         (processor, counters)
     }
 
-    /// Counts the packets of a burst as taken. To be called once for each burst, before
-    /// [`process`](Self::process).
+    /// Counts the packets of a burst, and their bytes on the wire, as taken. To be called once for
+    /// each burst, before [`process`](Self::process).
     #[inline]
-    pub(crate) fn take<B: Burst>(&mut self, burst: &B, origin: &Origin) {
-        let (packets, bytes) = (burst.len() as u64, wire_bytes_from(burst, 0));
+    pub(crate) fn take(&mut self, packets: u64, bytes: u64, origin: &Origin) {
         self.counters.taken_packets += packets;
         self.counters.taken_bytes += bytes;
         self.counters.held_packets += packets;
@@ -106,32 +104,66 @@ impl<C: Clock> Processor<C> {
     #[inline]
     pub(crate) fn process<B: Burst>(&mut self, burst: &B, from: usize, origin: &Origin) -> usize {
         let mut index = from;
-        while index < burst.len() {
-            let dealt = match burst.frame(index) {
-                Ok(frame) => match frame.contiguous() {
-                    Some(bytes) => self.whole(&frame, bytes, origin),
-                    None => self.pieces(&frame, origin),
+        loop {
+            let ended;
+            (index, ended) = self.batch(origin, |filling| filling.fill(burst, index));
+            let room_bytes = match ended {
+                Ended::WithBurst => return index,
+                Ended::NeedsBlock(room_bytes) => room_bytes,
+                Ended::Uncommon => match self.uncommon(burst, index, origin) {
+                    Ended::NeedsBlock(room_bytes) => room_bytes,
+                    _ => {
+                        index += 1;
+                        continue;
+                    }
                 },
-                Err(_) => {
-                    self.lose_malformed(burst.wire_bytes(index), origin);
-                    Ok(())
-                }
             };
-            if let Err(NeedsBlock(room_bytes)) = dealt
-                && !self.turn_block(room_bytes)
-            {
+            if !self.turn_block(room_bytes) {
                 if origin.when_full == WhenFull::Hold {
-                    break;
+                    return index;
                 }
                 self.lose_for_want_of_a_block(burst.wire_bytes(index), origin);
-            } else if dealt.is_err() {
-                continue;
+                index += 1;
             }
-            self.counters.held_packets -= 1;
-            self.counters.held_bytes -= u64::from(burst.wire_bytes(index));
-            index += 1;
         }
-        index
+    }
+
+    /// Lets `fill` put packets into the open block, and counts what they came to before anybody
+    /// can see that they are there.
+    #[inline(always)]
+    fn batch<R>(&mut self, origin: &Origin, fill: impl FnOnce(&mut Filling<'_>) -> R) -> R {
+        let port = origin.port.index();
+        let dropcount = self.untold[port].packets();
+        let room = self.open.as_mut().map_or(&mut [][..], Block::room);
+        let room_bytes = room.len();
+        let mut filling = Filling::new(&self.config, self.filter.as_ref(), origin, dropcount, room);
+        let result = fill(&mut filling);
+        let (batch, left_bytes) = filling.finish();
+        batch.count_into(&mut self.counters);
+        self.seen[port].filtered_packets += batch.filtered_packets();
+        if batch.accepted_packets() > 0
+            && let Some(block) = &mut self.open
+        {
+            block.keep(room_bytes - left_bytes);
+            batch.add_to(&mut block.tally.total);
+            self.seen[port].accepted_packets += batch.accepted_packets();
+            if dropcount > 0 {
+                self.tell(port);
+            }
+        }
+        result
+    }
+
+    /// Deals with a packet that does not lie in one piece, or contradicts itself.
+    #[cold]
+    fn uncommon<B: Burst>(&mut self, burst: &B, index: usize, origin: &Origin) -> Ended {
+        match burst.frame(index) {
+            Ok(frame) => self.batch(origin, |filling| filling.pieces(&frame)),
+            Err(_) => {
+                self.lose_malformed(burst.wire_bytes(index), origin);
+                Ended::WithBurst
+            }
+        }
     }
 
     /// Shows the counters to others.
@@ -199,128 +231,18 @@ impl<C: Clock> Processor<C> {
         self.open.is_some()
     }
 
-    /// Deals with a packet that lies in one piece.
-    #[inline]
-    fn whole(
-        &mut self,
-        frame: &Frame<'_>,
-        bytes: &[u8],
-        origin: &Origin,
-    ) -> Result<(), NeedsBlock> {
-        if !self.wants(bytes, frame.wire_bytes) {
-            self.filter_out(bytes, frame.wire_bytes, origin);
-            return Ok(());
-        }
-        let captured_bytes = (bytes.len() as u32).min(self.config.snaplen_bytes);
-        let fields = self.fields(frame, captured_bytes, origin);
-        let block = block_with_room(&mut self.open, epb_bytes(&fields))?;
-        let room = block.room();
-        let end = EPB_BODY_OFFSET_BYTES + captured_bytes as usize;
-        room[EPB_BODY_OFFSET_BYTES..end].copy_from_slice(&bytes[..captured_bytes as usize]);
-        let block_bytes = finish_epb_in_place(room, &fields);
-        block.keep(block_bytes);
-        block.tally.total.count(captured_bytes, frame.wire_bytes, frame.timestamp);
-        self.classify(&decode_outer(LinkType::ETHERNET, bytes));
-        self.accept(captured_bytes, frame.wire_bytes, origin);
-        Ok(())
-    }
-
-    /// Deals with a packet that lies in several pieces: put together in the block, judged there.
-    fn pieces(&mut self, frame: &Frame<'_>, origin: &Origin) -> Result<(), NeedsBlock> {
-        let gathered_bytes = frame.captured_bytes.min(SNAPLEN_BYTES_MAX);
-        let whole_fields = self.fields(frame, gathered_bytes, origin);
-        let mut open = self.open.take();
-        let block = match block_with_room(&mut open, epb_bytes(&whole_fields)) {
-            Ok(block) => block,
-            Err(needs_block) => {
-                self.open = open;
-                return Err(needs_block);
-            }
-        };
-        let room = block.room();
-        let end = EPB_BODY_OFFSET_BYTES + gathered_bytes as usize;
-        let copied_bytes = frame.copy_to(&mut room[EPB_BODY_OFFSET_BYTES..end]);
-        let bytes = &room[EPB_BODY_OFFSET_BYTES..EPB_BODY_OFFSET_BYTES + copied_bytes];
-        if self.wants(bytes, frame.wire_bytes) {
-            self.classify(&decode_outer(LinkType::ETHERNET, bytes));
-            let captured_bytes = (copied_bytes as u32).min(self.config.snaplen_bytes);
-            let fields = EpbFields { captured_bytes, ..whole_fields };
-            let block_bytes = finish_epb_in_place(room, &fields);
-            block.keep(block_bytes);
-            block.tally.total.count(captured_bytes, frame.wire_bytes, frame.timestamp);
-            self.accept(captured_bytes, frame.wire_bytes, origin);
-        } else {
-            self.filter_out(bytes, frame.wire_bytes, origin);
-        }
-        self.open = open;
-        Ok(())
-    }
-
-    #[inline]
-    fn wants(&self, bytes: &[u8], wire_bytes: u32) -> bool {
-        match &self.config.filter {
-            None => true,
-            Some(filter) => filter.run(bytes, wire_bytes) != 0,
-        }
-    }
-
-    #[inline]
-    fn fields(&self, frame: &Frame<'_>, captured_bytes: u32, origin: &Origin) -> EpbFields {
-        EpbFields {
-            interface_id: u32::from(origin.port.0),
-            timestamp: frame.timestamp,
-            captured_bytes,
-            wire_bytes: frame.wire_bytes,
-            dropcount: self.untold[origin.port.index()].packets(),
-            queue: self.config.record_queue.then_some(u32::from(origin.queue.0)),
-            hash: if self.config.record_hash { frame.rss_hash } else { None },
-        }
-    }
-
-    /// Counts a packet as copied, and the losses that it told as told.
-    #[inline]
-    fn accept(&mut self, captured_bytes: u32, wire_bytes: u32, origin: &Origin) {
-        self.counters.accepted_packets += 1;
-        self.counters.accepted_captured_bytes += u64::from(captured_bytes);
-        self.counters.accepted_sliced_bytes += u64::from(wire_bytes - captured_bytes);
-        let port = origin.port.index();
-        self.seen[port].accepted_packets += 1;
-        if self.untold[port] != Drops::default() {
-            self.tell(port);
-        }
-    }
-
     fn tell(&mut self, port: usize) {
         let told = core::mem::take(&mut self.untold[port]);
         self.seen[port].drops.nic_packets += told.nic_packets;
         self.seen[port].drops.os_packets += told.os_packets;
     }
 
-    #[inline]
-    fn filter_out(&mut self, bytes: &[u8], wire_bytes: u32, origin: &Origin) {
-        self.classify(&decode_outer(LinkType::ETHERNET, bytes));
-        self.counters.filtered_packets += 1;
-        self.counters.filtered_bytes += u64::from(wire_bytes);
-        self.seen[origin.port.index()].filtered_packets += 1;
-    }
-
-    #[inline]
-    fn classify(&mut self, decoded: &Decoded) {
-        let counters = &mut self.counters;
-        match decoded.outer.network {
-            Network::Ipv4 => counters.ipv4_packets += 1,
-            Network::Ipv6 => counters.ipv6_packets += 1,
-            _ => counters.non_ip_packets += 1,
-        }
-        counters.fragment_packets += u64::from(decoded.outer.fragment != Fragment::None);
-        counters.vlan_packets += u64::from(decoded.vlan_count > 0);
-        counters.undecodable_packets += u64::from(decoded.issue.is_some());
-    }
-
     #[cold]
     fn lose_malformed(&mut self, wire_bytes: u32, origin: &Origin) {
         self.counters.lost_malformed_mbuf_packets += 1;
         self.counters.lost_malformed_mbuf_bytes += u64::from(wire_bytes);
+        self.counters.held_packets -= 1;
+        self.counters.held_bytes -= u64::from(wire_bytes);
         self.drops.add_os(origin.port, 1);
     }
 
@@ -328,15 +250,11 @@ impl<C: Clock> Processor<C> {
     fn lose_for_want_of_a_block(&mut self, wire_bytes: u32, origin: &Origin) {
         self.counters.lost_pool_exhausted_packets += 1;
         self.counters.lost_pool_exhausted_bytes += u64::from(wire_bytes);
+        self.counters.held_packets -= 1;
+        self.counters.held_bytes -= u64::from(wire_bytes);
         self.drops.add_os(origin.port, 1);
     }
 }
 
-/// Returns the open block if it has room for `bytes` more.
-#[inline]
-fn block_with_room(open: &mut Option<Block>, bytes: usize) -> Result<&mut Block, NeedsBlock> {
-    match open {
-        Some(block) if block.room_bytes() >= bytes => Ok(block),
-        _ => Err(NeedsBlock(bytes)),
-    }
-}
+#[cfg(test)]
+mod tests;
