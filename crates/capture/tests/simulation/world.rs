@@ -44,6 +44,8 @@ pub(crate) struct World {
     before: Accounting,
     /// When the order to stop comes, where the sources do not end by themselves.
     stop_after_ns: u64,
+    /// Until when the last lcore, which writes, gets no CPU: blocks run out meanwhile.
+    starved_until_ns: u64,
     /// When space comes back on a disk that was full.
     freed_after_ns: Option<u64>,
 }
@@ -140,6 +142,11 @@ impl World {
             pool,
             stop,
             stop_after_ns: rng.random_range(0..=40_000_000),
+            starved_until_ns: if rng.random_bool(0.3) {
+                rng.random_range(0..=200_000_000)
+            } else {
+                0
+            },
             rng,
             before: Accounting::default(),
             freed_after_ns,
@@ -165,6 +172,9 @@ impl World {
             self.views.drops.add_nic(port, 0);
         }
         let index = self.rng.random_range(0..self.lcores.len());
+        if index + 1 == self.lcores.len() && elapsed_ns < self.starved_until_ns {
+            return true;
+        }
         if let Some(lcore) = &mut self.lcores[index]
             && !lcore.turn()
         {
@@ -236,6 +246,9 @@ fn queues(
     for port in 0..choices.ports {
         let config = SimPortConfig {
             keeps_delivered: true,
+            // Long pauses stretch the traffic, so that blocks are handed over by their age.
+            pause_ratio: *[0.05, 0.5].choose(rng).expect("there are two"),
+            pause_polls_max: *[8, 100].choose(rng).expect("there are two"),
             ..SimPortConfig::new(rng.next_u64(), pool.clone())
         };
         let source = SimPort::new(config, traffic(port, choices.packets, rng.next_u64()));
