@@ -7,9 +7,12 @@ REPOSITORY=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # The oldest Rust that the workspace builds with, read from where cargo reads it.
 RUST_VERSION_MIN=$(sed -n 's/^rust-version *= *"\([0-9.]*\)".*/\1/p' "$REPOSITORY/Cargo.toml" | head -n 1)
 
-# What a build against DPDK needs. `a|b`: either will do, the first is installed.
+# What a build against DPDK needs, and what the program needs at run time: netbase has the names
+# of ports (`port http`), which a container lacks. `a|b`: either will do, the first is installed.
 # shellcheck disable=SC2034  # read by the scripts that source this file
-BUILD_PACKAGES=(gcc libc6-dev pkg-config dpdk libdpdk-dev 'libclang-14-dev|libclang-dev' libpcap-dev)
+BUILD_PACKAGES=(
+    gcc libc6-dev pkg-config dpdk libdpdk-dev 'libclang-14-dev|libclang-dev' libpcap-dev netbase
+)
 
 # Locks of the whole machine, so that two runs at once neither fight over dpkg nor take
 # each other's hugepages away.
