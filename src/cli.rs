@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// Captures packets by DPDK into indexed, compressed files that Wireshark opens, and accounts for
+/// Captures packets by DPDK into compressed files that Wireshark opens, and accounts for
 /// every packet.
 #[derive(Debug, Parser)]
 #[command(name = "weir", version = crate::build_info::LONG_VERSION)]

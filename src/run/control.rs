@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use tracing::{error, info, warn};
 use weir_capture::TimeKeeper;
 use weir_telemetry::{State, Stats};
@@ -33,14 +33,18 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Catches SIGINT and SIGTERM from now on.
+    /// Catches the signals that end a capture from now on: SIGINT, SIGTERM, and SIGHUP, with which
+    /// a terminal that closes would else end it without a seal. SIGXFSZ is caught and passed over:
+    /// a write beyond the largest file then fails, and is counted, instead of ending the process.
     ///
     /// # Errors
     ///
     /// What the system said.
     pub(crate) fn catch() -> Result<Self, RunError> {
         let last = Arc::new(AtomicUsize::new(0));
-        for signal in [SIGINT, SIGTERM] {
+        let ignored = Arc::new(AtomicUsize::new(0));
+        signal_hook::flag::register_usize(SIGXFSZ, ignored, 1).map_err(RunError::Signals)?;
+        for signal in [SIGHUP, SIGINT, SIGTERM] {
             let number = usize::try_from(signal).unwrap_or(usize::MAX);
             signal_hook::flag::register_usize(signal, Arc::clone(&last), number)
                 .map_err(RunError::Signals)?;
@@ -52,6 +56,7 @@ impl Signals {
         match self.last.swap(0, Ordering::Relaxed) {
             0 => None,
             signal if signal == SIGINT as usize => Some("SIGINT"),
+            signal if signal == SIGHUP as usize => Some("SIGHUP"),
             _ => Some("SIGTERM"),
         }
     }

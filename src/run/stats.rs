@@ -17,9 +17,9 @@ use weir_dpdk::{Counter, NicCounters, RingGauge};
 use weir_model::{PortId, QueueId, TimestampSource};
 use weir_segment::Compression;
 use weir_telemetry::{
-    Accounting, AccountingStats, BufferStats, InputCounters, LcoreStats, LinkStats, NicCounter,
-    NicStats, OutputCounters, OutputStats, PortStats, ProcessingCounters, RingStats, STATS_VERSION,
-    StageStats, State, Stats, TimestampStats,
+    Accounting, AccountingStats, BufferStats, HeaderStats, InputCounters, LcoreStats, LinkStats,
+    NicCounter, NicStats, OutputCounters, OutputStats, PortStats, ProcessingCounters, RingStats,
+    STATS_VERSION, StageStats, State, Stats, TimestampStats,
 };
 
 use super::RunError;
@@ -243,6 +243,7 @@ impl Shared {
             lcores: self.lcores(&counters),
             rings: inner.rings.iter().zip(&inner.views.lanes).map(ring_stats).collect(),
             buffers: buffer_stats(&inner.views, &sample, &counters),
+            headers: header_stats(&counters.processings),
             output: self.output(&counters, accounting.durable_packets),
             timestamps: timestamp_stats(&sample, &counters),
         }
@@ -386,6 +387,18 @@ fn buffer_stats(views: &Views, sample: &Sample, counters: &Counters) -> BufferSt
         block_bytes: pool.block_bytes() as u64,
         blocks_in_hugepages: pool.in_hugepages(),
         block_denials: counters.processings.iter().map(|own| own.block_denials).sum(),
+    }
+}
+
+fn header_stats(processings: &[ProcessingCounters]) -> HeaderStats {
+    let sum = |of: fn(&ProcessingCounters) -> u64| processings.iter().map(of).sum();
+    HeaderStats {
+        ipv4_packets: sum(|own| own.ipv4_packets),
+        ipv6_packets: sum(|own| own.ipv6_packets),
+        non_ip_packets: sum(|own| own.non_ip_packets),
+        fragment_packets: sum(|own| own.fragment_packets),
+        vlan_packets: sum(|own| own.vlan_packets),
+        undecodable_packets: sum(|own| own.undecodable_packets),
     }
 }
 

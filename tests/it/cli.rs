@@ -252,7 +252,9 @@ fn asking_where_nobody_captures_says_so() {
 
 #[test]
 fn signals_drain_a_capture_and_end_it_well() {
-    for signal in [Signal::INT, Signal::TERM] {
+    for (signal, name) in
+        [(Signal::INT, "SIGINT"), (Signal::TERM, "SIGTERM"), (Signal::HUP, "SIGHUP")]
+    {
         let mut weir = Setup::new().vdev("net_null0").set("topology.shape", "pipeline").start();
         weir.wait_until("packets come", |stats| stats.accounting.received_packets > 0);
         weir.signal(signal);
@@ -261,7 +263,6 @@ fn signals_drain_a_capture_and_end_it_well() {
         assert_eq!(ended.status.code(), Some(0));
         assert_eq!(stats.state, State::Stopped);
         assert_eq!(stats.accounting.stored_packets, stats.accounting.received_packets);
-        let name = if signal == Signal::INT { "SIGINT" } else { "SIGTERM" };
         assert!(ended.stderr.contains(name), "{}", ended.stderr);
         assert!(!ended.path("socket").exists(), "the socket was left");
     }

@@ -55,6 +55,8 @@ fn onto(disk: &Path) -> Setup {
         .set("output.directory", disk.join("out").to_str().unwrap())
         .set("output.compression", "none")
         .set("buffers.block_bytes", 1 << 19)
+        // Few against the disk, so that what is filled after a loss still finds room.
+        .set("buffers.blocks", 8)
 }
 
 #[test]
@@ -99,7 +101,9 @@ fn writing_goes_on_when_there_is_room_again() {
     let full =
         weir.wait_until("the disk is full", |stats| stats.accounting.lost.disk_full_packets > 0);
     std::fs::remove_file(filler).unwrap();
-    let more = full.accounting.stored_packets + 2_000;
+    // More than all blocks that were on their way when the first was lost: what is filled after
+    // them tells of the loss. Ten of the twelve megabytes that are free now.
+    let more = full.accounting.stored_packets + 10_000;
     let again = weir
         .wait_until("blocks are written again", |stats| stats.accounting.stored_packets >= more);
     let ended = weir.stop();
@@ -176,6 +180,8 @@ fn files_are_their_owner_s_alone_whatever_the_umask() {
             .set("output.segment_bytes_max", 1 << 16)
             .set("output.compression", "none")
             .set("buffers.block_bytes", 1 << 19)
+        // Few against the disk, so that what is filled after a loss still finds room.
+        .set("buffers.blocks", 8)
             .vdev("net_null0,size=400")
             .start();
         weir.wait_until("a segment is sealed", |stats| stats.output.sealed_segments > 0);

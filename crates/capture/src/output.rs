@@ -6,6 +6,7 @@
 //! Runs on: an Output lcore, or one that runs everything. Allocates: when a segment is opened or
 //! sealed.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -80,8 +81,8 @@ pub struct Output<S: Storage, C> {
     account: Vec<PortTally>,
     /// Bytes of segments that were closed.
     closed_bytes: u64,
-    /// Packets of sealed segments.
-    sealed_packets: u64,
+    /// Durable packets of segments that were closed, sealed or not.
+    closed_durable_packets: u64,
     synced_at_ns: u64,
     reopen_at_ns: u64,
     rotations_done: u64,
@@ -117,7 +118,7 @@ impl<S: Storage, C: Clock> Output<S, C> {
             writer: None,
             account,
             closed_bytes: 0,
-            sealed_packets: 0,
+            closed_durable_packets: 0,
             synced_at_ns: 0,
             reopen_at_ns: 0,
             rotations_done,
@@ -207,7 +208,7 @@ impl<S: Storage, C: Clock> Output<S, C> {
     fn report(&mut self, loss: StorageCause, segment: &str, cause: &dyn std::error::Error) {
         self.counters.storage_errors += 1;
         if self.failing != Some(loss) {
-            error!(segment, %cause, "blocks are being lost: the storage failed");
+            error!(segment, cause = %Chain(cause), "blocks are being lost: the storage failed");
         }
         self.failing = Some(loss);
     }
@@ -217,6 +218,7 @@ impl<S: Storage, C: Clock> Output<S, C> {
         if let Some(writer) = self.writer.take() {
             warn!(segment = %writer.name(), "left a segment as .part for recovery");
             self.closed_bytes += writer.written().stored_bytes;
+            self.closed_durable_packets += writer.durable().packets;
             self.counters.unsealed_segments += 1;
             self.account.fill(PortTally::default());
         }
@@ -299,7 +301,7 @@ impl<S: Storage, C: Clock> Output<S, C> {
         self.counters.sync_ns_max = self.counters.sync_ns_max.max(took_ns);
         if let Err(cause) = result {
             self.counters.storage_errors += 1;
-            error!(segment, %cause, "a sync failed: what was written since the last is not durable");
+            error!(segment, cause = %Chain(&cause), "a sync failed: what was written since the last is not durable");
             if !is_sound {
                 self.leave_unsealed();
             }
@@ -309,12 +311,12 @@ impl<S: Storage, C: Clock> Output<S, C> {
     fn seal(&mut self, now: Timestamp, cause: &'static str) {
         let Some(writer) = self.writer.take() else { return };
         let statistics = self.config.description.statistics(&self.account, writer.opened_at(), now);
-        let written_bytes = writer.written().stored_bytes;
+        let (written, durable) = (writer.written(), writer.durable());
         self.account.fill(PortTally::default());
         match writer.seal(&mut self.storage, &statistics) {
             Ok(sealed) => {
                 self.counters.sealed_segments += 1;
-                self.sealed_packets += sealed.tally.packets;
+                self.closed_durable_packets += sealed.tally.packets;
                 self.closed_bytes += sealed.stored_bytes;
                 let (packets, bytes) = (sealed.tally.packets, sealed.stored_bytes);
                 info!(segment = %sealed.name, packets, bytes, cause, "sealed a segment");
@@ -322,8 +324,9 @@ impl<S: Storage, C: Clock> Output<S, C> {
             Err(cause) => {
                 self.counters.storage_errors += 1;
                 self.counters.unsealed_segments += 1;
-                self.closed_bytes += written_bytes;
-                error!(%cause, "a segment could not be sealed");
+                self.closed_bytes += written.stored_bytes;
+                self.closed_durable_packets += durable.packets;
+                error!(cause = %Chain(&cause), "a segment could not be sealed");
             }
         }
     }
@@ -354,9 +357,7 @@ impl<S: Storage, C: Clock> Output<S, C> {
             None => (0, 0),
         };
         self.counters.file_bytes = self.closed_bytes + written;
-        // A segment that is being left keeps what it had made durable: the counter never falls.
-        self.counters.durable_packets =
-            self.counters.durable_packets.max(self.sealed_packets + durable);
+        self.counters.durable_packets = self.closed_durable_packets + durable;
         self.publisher.publish(&self.counters);
     }
 }
@@ -374,5 +375,20 @@ impl<S: Storage, C: Clock> Stage for Output<S, C> {
         self.keep_time();
         self.publish();
         Poll::worked(worked)
+    }
+}
+
+/// An error with everything that caused it, on one line: the storage's own word stands last.
+struct Chain<'a>(&'a dyn std::error::Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
     }
 }

@@ -178,8 +178,7 @@ impl<C: Clock> Processor<C> {
         if let Some(oldest_ns) = self.oldest_ns {
             let age_ns = self.clock.monotonic_ns().saturating_sub(oldest_ns);
             if age_ns >= self.config.flush_ns {
-                self.counters.aged_blocks += 1;
-                self.flush();
+                self.counters.aged_blocks += u64::from(self.flush());
             }
         }
     }

@@ -13,7 +13,7 @@ pub use accounting::{Accounting, Tally};
 pub use counters::{CounterSet, InputCounters, LcoreCounters, OutputCounters, ProcessingCounters};
 pub use published::{Published, Publisher, published};
 pub use stats::{
-    AccountingStats, BufferStats, LcoreStats, LinkStats, LostStats, NicCounter, NicStats,
-    OutputStats, PortStats, RingStats, STATS_VERSION, ShedStats, StageStats, State, Stats,
-    TimestampStats, stats_schema,
+    AccountingStats, BufferStats, HeaderStats, LcoreStats, LinkStats, LostStats, NicCounter,
+    NicStats, OutputStats, PortStats, RingStats, STATS_VERSION, ShedStats, StageStats, State,
+    Stats, TimestampStats, stats_schema,
 };

@@ -42,6 +42,8 @@ pub struct Stats {
     pub rings: Vec<RingStats>,
     /// Buffers: mbufs and blocks.
     pub buffers: BufferStats,
+    /// What packets were, by their outermost headers.
+    pub headers: HeaderStats,
     /// What was written.
     pub output: OutputStats,
     /// How time is told.
@@ -304,6 +306,24 @@ pub struct BufferStats {
     pub blocks_in_hugepages: bool,
     /// Times when a Processing found no free block.
     pub block_denials: u64,
+}
+
+/// What packets were, by their outermost headers: those stored, and those that the filter did not
+/// want.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HeaderStats {
+    /// Packets of IPv4.
+    pub ipv4_packets: u64,
+    /// Packets of IPv6.
+    pub ipv6_packets: u64,
+    /// Packets of neither.
+    pub non_ip_packets: u64,
+    /// Fragments of IPv4 or IPv6.
+    pub fragment_packets: u64,
+    /// Packets with a VLAN tag.
+    pub vlan_packets: u64,
+    /// Packets whose headers are cut, contradict themselves, or are stacked too deep.
+    pub undecodable_packets: u64,
 }
 
 /// What was written.
