@@ -180,8 +180,8 @@ fn files_are_their_owner_s_alone_whatever_the_umask() {
             .set("output.segment_bytes_max", 1 << 16)
             .set("output.compression", "none")
             .set("buffers.block_bytes", 1 << 19)
-        // Few against the disk, so that what is filled after a loss still finds room.
-        .set("buffers.blocks", 8)
+            // Few against the disk, so that what is filled after a loss still finds room.
+            .set("buffers.blocks", 8)
             .vdev("net_null0,size=400")
             .start();
         weir.wait_until("a segment is sealed", |stats| stats.output.sealed_segments > 0);
