@@ -11,7 +11,9 @@ use weir_filter::Matcher;
 use weir_model::{BURST_PACKETS_MAX, Burst, Frame, LinkType, SNAPLEN_BYTES_MAX, Timestamp};
 use weir_packet::{Decoded, Fragment, Network, decode_outer};
 use weir_segment::BlockTally;
-use weir_segment::pcapng::{EPB_BODY_OFFSET_BYTES, EpbFields, epb_bytes, finish_epb_in_place};
+use weir_segment::pcapng::{
+    EPB_BODY_OFFSET_BYTES, EpbFields, PlainEpb, epb_bytes, finish_epb_in_place, write_epb,
+};
 use weir_telemetry::ProcessingCounters;
 
 use crate::lane::Origin;
@@ -32,6 +34,7 @@ pub(crate) enum Ended {
 pub(crate) struct Filling<'a> {
     config: &'a ProcessingConfig,
     filter: Option<&'a Matcher>,
+    plain: PlainEpb,
     interface_id: u32,
     queue: Option<u32>,
     /// Losses that the next packet tells.
@@ -51,11 +54,14 @@ impl<'a> Filling<'a> {
         dropcount: u64,
         room: &'a mut [u8],
     ) -> Self {
+        let interface_id = u32::from(origin.port.0);
+        let queue = config.record_queue.then_some(u32::from(origin.queue.0));
         Self {
             config,
             filter,
-            interface_id: u32::from(origin.port.0),
-            queue: config.record_queue.then_some(u32::from(origin.queue.0)),
+            plain: PlainEpb::new(interface_id, queue),
+            interface_id,
+            queue,
             dropcount,
             room,
             batch: Batch::default(),
@@ -90,18 +96,26 @@ impl<'a> Filling<'a> {
             self.filter_out(frame, bytes);
             return Ok(());
         }
-        let captured_bytes = (bytes.len() as u32).min(self.config.snaplen_bytes);
-        let fields = self.fields(frame, captured_bytes);
-        let block_bytes = epb_bytes(&fields);
+        let captured_bytes = bytes.len().min(self.config.snaplen_bytes as usize);
+        let captured = &bytes[..captured_bytes];
+        let hash = if self.config.record_hash { frame.rss_hash } else { None };
+        let is_plain = self.dropcount == 0 && hash.is_none();
+        let block_bytes = if is_plain {
+            self.plain.bytes(captured_bytes)
+        } else {
+            epb_bytes(&self.fields(frame, captured_bytes as u32))
+        };
         if block_bytes > self.room.len() {
             return Err(Ended::NeedsBlock(block_bytes));
         }
         let (block, rest) = mem::take(&mut self.room).split_at_mut(block_bytes);
-        let body = &mut block[EPB_BODY_OFFSET_BYTES..][..captured_bytes as usize];
-        body.copy_from_slice(&bytes[..captured_bytes as usize]);
-        finish_epb_in_place(block, &fields);
+        if is_plain {
+            self.plain.write(block, frame.timestamp, frame.wire_bytes, captured);
+        } else {
+            write_with_options(block, &self.fields(frame, captured_bytes as u32), captured);
+        }
         self.room = rest;
-        self.accept(&fields, bytes);
+        self.accept(captured_bytes as u32, frame, bytes);
         Ok(())
     }
 
@@ -121,7 +135,7 @@ impl<'a> Filling<'a> {
         if self.wants(bytes, frame.wire_bytes) {
             let captured_bytes = (copied_bytes as u32).min(self.config.snaplen_bytes);
             let fields = EpbFields { captured_bytes, ..whole_fields };
-            self.accept(&fields, bytes);
+            self.accept(captured_bytes, frame, bytes);
             let block_bytes = finish_epb_in_place(room, &fields);
             self.room = &mut room[block_bytes..];
         } else {
@@ -154,13 +168,13 @@ impl<'a> Filling<'a> {
 
     /// Counts a packet as copied, and the losses that it told as told.
     #[inline(always)]
-    fn accept(&mut self, fields: &EpbFields, bytes: &[u8]) {
+    fn accept(&mut self, captured_bytes: u32, frame: &Frame<'_>, bytes: &[u8]) {
         self.dropcount = 0;
         self.batch.accepted_packets += 1;
-        self.batch.captured_bytes += u64::from(fields.captured_bytes);
-        self.batch.wire_bytes += u64::from(fields.wire_bytes);
-        self.batch.first = self.batch.first.min(fields.timestamp);
-        self.batch.last = self.batch.last.max(fields.timestamp);
+        self.batch.captured_bytes += u64::from(captured_bytes);
+        self.batch.wire_bytes += u64::from(frame.wire_bytes);
+        self.batch.first = self.batch.first.min(frame.timestamp);
+        self.batch.last = self.batch.last.max(frame.timestamp);
         self.batch.classes.count(&decode_outer(LinkType::ETHERNET, bytes));
     }
 
@@ -170,6 +184,12 @@ impl<'a> Filling<'a> {
         self.batch.filtered_bytes += u64::from(frame.wire_bytes);
         self.batch.classes.count(&decode_outer(LinkType::ETHERNET, bytes));
     }
+}
+
+/// Writes a packet that has more to say than most.
+#[inline(never)]
+fn write_with_options(block: &mut [u8], fields: &EpbFields, captured: &[u8]) {
+    write_epb(block, fields, |body| body.copy_from_slice(captured));
 }
 
 /// What a batch came to.

@@ -212,5 +212,6 @@ fn what_waited_long_enough_is_handed_over() {
     world.clock.advance_ns(1);
     world.processor.flush_if_old();
     assert_eq!(world.blocks.receive().unwrap().tally.total.packets, 1);
+    world.processor.publish();
     assert_eq!(world.counters().aged_blocks, 1);
 }

@@ -166,7 +166,7 @@ fn put<const N: usize>(out: &mut [u8], at: usize, bytes: [u8; N]) -> usize {
 }
 
 #[inline]
-const fn option_header(code: u16, length_bytes: u16) -> [u8; 4] {
+pub(super) const fn option_header(code: u16, length_bytes: u16) -> [u8; 4] {
     let code = code.to_le_bytes();
     let length = length_bytes.to_le_bytes();
     [code[0], code[1], length[0], length[1]]

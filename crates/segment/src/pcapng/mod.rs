@@ -6,6 +6,7 @@
 mod epb;
 mod interface;
 mod options;
+mod plain_epb;
 mod reader;
 mod section;
 #[cfg(test)]
@@ -17,6 +18,7 @@ pub use epb::{
 };
 pub use interface::{InterfaceDescription, InterfaceStatistics};
 pub use options::{OPTION_BYTES_MAX, RawOption};
+pub use plain_epb::PlainEpb;
 pub use reader::{Block, BlockReader, EnhancedPacket, Options, ReadError, ReadErrorKind};
 pub use section::SectionHeader;
 

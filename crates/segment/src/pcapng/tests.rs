@@ -99,6 +99,21 @@ proptest! {
     }
 
     #[test]
+    fn a_plain_packet_is_as_if_written_with_its_fields(
+        (fields, _) in any_fields(),
+        data in prop_oneof![vec(any::<u8>(), 0..300), vec(any::<u8>(), 1500..1504)],
+    ) {
+        let captured_bytes = data.len() as u32;
+        let fields = EpbFields { captured_bytes, dropcount: 0, hash: None, ..fields };
+        let mut written = vec![0; epb_bytes(&fields)];
+        write_epb(&mut written, &fields, |area| area.copy_from_slice(&data));
+        let plain = PlainEpb::new(fields.interface_id, fields.queue);
+        let mut out = vec![0xEE; plain.bytes(data.len())];
+        plain.write(&mut out, fields.timestamp, fields.wire_bytes, &data);
+        prop_assert_eq!(out, written);
+    }
+
+    #[test]
     fn the_reader_survives_any_bytes(bytes in vec(any::<u8>(), 0..300)) {
         read_all(&bytes);
     }
