@@ -121,7 +121,7 @@ pub(crate) struct RawBuffers {
     /// Packets that fit into the ring between an Input and a Processing: a power of two.
     /// Default: 1024.
     pub(crate) ring_packets: Option<u32>,
-    /// Blocks that packets are copied into. Default: four for each Processing and each Output.
+    /// Blocks that packets are copied into. Default: 64 MiB of them for each Processing.
     pub(crate) blocks: Option<usize>,
     /// The size of a block in bytes. Default: 1048576.
     pub(crate) block_bytes: Option<usize>,

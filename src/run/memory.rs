@@ -18,6 +18,15 @@ const HUGEPAGE_BYTES: u64 = 2 << 20;
 /// Bytes of an mbuf beside its data room: the struct, the mempool's header, alignment.
 const MBUF_OVERHEAD_BYTES: u64 = 256;
 
+/// Bytes of blocks for each Processing, without a wish. A writer that stalls is bridged with them;
+/// and where lcore and writer do not share a cache, a block that is filled again while it still
+/// lies in the writer's cache costs ten times as much as one that was evicted meanwhile
+/// (`docs/benchmarks.md`), so they are more than a cache holds.
+const BLOCKS_BYTES: usize = 64 << 20;
+
+/// The fewest blocks for each Processing and each Output, however large they are.
+const BLOCKS_MIN: usize = 4;
+
 /// Memory cannot be as configured.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum MemoryError {
@@ -110,6 +119,13 @@ impl fmt::Display for MbufPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (at least {} needed: {})", self.mbufs, self.sum(), self.parts())
     }
+}
+
+/// Returns how many blocks there are.
+pub(crate) fn blocks(config: &Config, plan: &Plan) -> usize {
+    let enough = plan.processings * (BLOCKS_BYTES / config.buffers.block_bytes);
+    let fewest = BLOCKS_MIN * (plan.processings + plan.outputs);
+    config.buffers.blocks.unwrap_or(enough.max(fewest))
 }
 
 /// Chooses where EAL's memory comes from, and says so when hugepages are wanted and not there.

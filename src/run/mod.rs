@@ -150,7 +150,7 @@ fn assemble_all(
             flush_ns: nanoseconds(config.buffers.flush_interval),
         },
         blocks: BlockConfig {
-            blocks: config.buffers.blocks,
+            blocks: Some(memory::blocks(config, plan)),
             block_bytes: config.buffers.block_bytes,
         },
         output: OutputConfig {
