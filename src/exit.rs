@@ -1,6 +1,7 @@
 //! How the program ends: what is printed, and the exit code (`docs/operations.md`).
 
 use std::error::Error;
+use std::io::Write;
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
@@ -66,7 +67,8 @@ impl AppError {
 
 /// Prints an error with everything that caused it, and returns its exit code.
 pub(crate) fn report(error: &AppError) -> Exit {
-    eprintln!("weir: {}", chain_of(error));
+    // Where nobody takes it, the exit code still says it; `eprintln!` would panic.
+    let _ = writeln!(std::io::stderr(), "weir: {}", chain_of(error));
     error.exit()
 }
 

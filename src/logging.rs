@@ -14,7 +14,13 @@ pub(crate) fn start(format: LogFormat, level: &str) {
         Ok(filter) => (filter, None),
         Err(cause) => (EnvFilter::new("info"), Some(cause)),
     };
-    let builder = fmt().with_env_filter(filter).with_writer(stderr).with_target(false);
+    let builder = fmt()
+        .with_env_filter(filter)
+        .with_writer(stderr)
+        .with_target(false)
+        // It would tell of a line that could not be written by `eprintln!`, and panic: a capture
+        // must not end because its log's disk is full.
+        .log_internal_errors(false);
     match format {
         LogFormat::Human => builder.with_ansi(stderr().is_terminal()).compact().init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),

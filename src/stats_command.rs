@@ -6,13 +6,14 @@ use crate::cli::{CtlArgs, CtlOrder, StatsArgs};
 use crate::exit::Exit;
 use crate::socket::{SocketError, Verb, ask, find};
 use crate::table;
+use crate::text::say;
 
 /// Runs `weir stats`.
 pub(crate) fn stats(arguments: &StatsArgs) -> Result<Exit, SocketError> {
     let path = find(arguments.socket.as_deref())?;
     let answer = ask(&path, Verb::Stats)?.unwrap_or_default();
     if arguments.json {
-        println!("{answer:#}");
+        say!("{answer:#}");
         return Ok(Exit::Done);
     }
     let stats: Stats =

@@ -2,16 +2,13 @@
 
 use weir_telemetry::{NicCounter, Stats};
 
-use crate::text::grouped;
+use crate::text::{grouped, say};
 
 /// Prints the numbers for people.
 pub(crate) fn print(stats: &Stats) {
     let state = serde_json::to_value(stats.state).ok();
     let state = state.as_ref().and_then(|state| state.as_str()).unwrap_or("unknown");
-    println!(
-        "state       {state}, up {:.1} s, generation {}",
-        stats.uptime_seconds, stats.generation
-    );
+    say!("state       {state}, up {:.1} s, generation {}", stats.uptime_seconds, stats.generation);
     print_accounting(stats);
     for port in &stats.ports {
         let link = match port.link.up {
@@ -19,7 +16,7 @@ pub(crate) fn print(stats: &Stats) {
             Some(false) => "down",
             None => "unknown",
         };
-        println!(
+        say!(
             "port {:<6} {} ({}), link {link}: received {}, missed {}",
             port.port,
             port.name,
@@ -30,7 +27,7 @@ pub(crate) fn print(stats: &Stats) {
     }
     for lcore in &stats.lcores {
         let stages: Vec<&str> = lcore.stages.iter().map(|stage| stage.stage.as_str()).collect();
-        println!(
+        say!(
             "lcore {:<5} cpu {}, busy {:.0} %: {}",
             lcore.lcore,
             lcore.cpu,
@@ -53,14 +50,11 @@ fn print_accounting(stats: &Stats) {
         ("+ lost", accounting.lost_packets, accounting.lost_bytes),
         ("+ in flight", accounting.in_flight_packets, accounting.in_flight_bytes),
     ];
-    println!("{:<11} {:>18} {:>22}", "", "packets", "bytes");
+    say!("{:<11} {:>18} {:>22}", "", "packets", "bytes");
     for (name, packets, bytes) in rows {
-        println!("{name:<11} {:>18} {:>22}", grouped(packets), grouped(bytes));
+        say!("{name:<11} {:>18} {:>22}", grouped(packets), grouped(bytes));
     }
-    println!(
-        "unexplained {:>18} {:>22}",
-        accounting.unexplained_packets, accounting.unexplained_bytes
-    );
+    say!("unexplained {:>18} {:>22}", accounting.unexplained_packets, accounting.unexplained_bytes);
     let lost = &accounting.lost;
     let causes = [
         ("ring full", lost.ring_full_packets),
@@ -70,7 +64,7 @@ fn print_accounting(stats: &Stats) {
         ("I/O error", lost.io_error_packets),
     ];
     for (cause, packets) in causes.into_iter().filter(|(_, packets)| *packets > 0) {
-        println!("  lost to {cause}: {}", grouped(packets));
+        say!("  lost to {cause}: {}", grouped(packets));
     }
 }
 
@@ -79,7 +73,7 @@ fn print_output(stats: &Stats) {
     let ratio = output
         .compression_ratio
         .map_or_else(String::new, |ratio| format!(", compressed {ratio:.2} times"));
-    println!(
+    say!(
         "output      {}: {} bytes in {} sealed segment(s){ratio}, {} packets durable",
         output.directory,
         grouped(output.stored_bytes),
@@ -87,7 +81,7 @@ fn print_output(stats: &Stats) {
         grouped(output.durable_packets),
     );
     if output.unsealed_segments > 0 {
-        println!("            {} segment(s) could not be sealed", output.unsealed_segments);
+        say!("            {} segment(s) could not be sealed", output.unsealed_segments);
     }
 }
 

@@ -1,4 +1,14 @@
-//! Numbers as people read them.
+//! Numbers as people read them, and a way to print them that is not in the way of anything else.
+
+/// Prints a line on standard output, as `println!` does; where nobody takes it (a pipe that was
+/// closed, a full disk) it is lost, and a capture goes on. `println!` would panic.
+macro_rules! say {
+    ($($argument:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($argument)*);
+    }};
+}
+pub(crate) use say;
 
 /// Writes a number with its digits in groups of three: `1,234,567`.
 pub(crate) fn grouped(number: u64) -> String {

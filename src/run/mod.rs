@@ -29,6 +29,7 @@ use crate::cli::RunArgs;
 use crate::config::{self, Config, Device};
 use crate::eal_args::eal_args;
 use crate::exit::{AppError, Exit};
+use crate::text::say;
 
 /// Runs `weir run`.
 pub(crate) fn run(arguments: &RunArgs) -> Result<Exit, AppError> {
@@ -65,9 +66,9 @@ fn port_id(index: usize) -> PortId {
 }
 
 fn print_plan(plan: &Plan, mbufs: &MbufPlan, eal_arguments: &[String]) {
-    print!("{plan}");
-    println!("mbufs     {mbufs}");
-    println!("eal       {}", eal_arguments.join(" "));
+    say!("{}", plan.to_string().trim_end());
+    say!("mbufs     {mbufs}");
+    say!("eal       {}", eal_arguments.join(" "));
 }
 
 /// Captures, and returns how it ended. What can fail is opened in the order of how likely it is to

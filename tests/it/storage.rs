@@ -291,3 +291,17 @@ fn segments_turn_when_told_to() {
     let names = sealed(ended.output());
     assert_eq!(names.len(), 4);
 }
+
+/// The table at the end and the log are for people, of whom nobody may be there.
+#[test]
+fn a_log_that_nobody_takes_does_not_end_a_capture() {
+    let sample = repository().join("tests/samples/first-light.pcap");
+    let ended = Setup::new()
+        .vdev(&format!("net_pcap0,rx_pcap={}", sample.display()))
+        .argument("--stop-after-idle")
+        .argument("0.5")
+        .by(&["sh", "-c", "exec \"$@\" >/dev/full 2>/dev/full", "sh"])
+        .run();
+    assert!(ended.stats().accounting.stored_packets > 0);
+    ended.capture();
+}
