@@ -153,6 +153,7 @@ fn assemble_all(
         blocks: BlockConfig {
             blocks: Some(memory::blocks(config, plan)),
             block_bytes: config.buffers.block_bytes,
+            copy: Some(weir_dpdk::stream),
         },
         output: OutputConfig {
             segment: SegmentOptions { compression: config.output.compression },

@@ -24,6 +24,7 @@ use crate::output::{Output, OutputConfig, OutputPorts, RotateOrder};
 use crate::processing::Processing;
 use crate::processor::{BLOCK_OVERHEAD_BYTES, ProcessingConfig, Processor};
 use crate::stage::Stage;
+use crate::staging::CopyBytes;
 use crate::stamp::Stamper;
 use crate::stop::Stop;
 use crate::topology::{Plan, PlannedLcore, PlannedStage};
@@ -59,6 +60,8 @@ pub struct BlockConfig {
     pub blocks: Option<usize>,
     /// The size of each, in bytes.
     pub block_bytes: usize,
+    /// What copies packets into them; `None` is ordinary stores.
+    pub copy: Option<CopyBytes>,
 }
 
 /// What a data path is made of.
@@ -271,7 +274,7 @@ fn blocks_wanted(plan: &Plan) -> usize {
 }
 
 fn make_pool<S, C, St>(plan: &Plan, parts: &Parts<S, C, St>) -> Result<BlockPool, AssembleError> {
-    let BlockConfig { blocks, block_bytes } = parts.blocks;
+    let BlockConfig { blocks, block_bytes, copy } = parts.blocks;
     // A packet in pieces is put together whole before it is sliced.
     let block_bytes_min = weir_model::SNAPLEN_BYTES_MAX as usize + BLOCK_OVERHEAD_BYTES;
     if block_bytes < block_bytes_min {
@@ -292,11 +295,13 @@ fn make_pool<S, C, St>(plan: &Plan, parts: &Parts<S, C, St>) -> Result<BlockPool
         });
     }
     let ports = parts.output.description.interfaces.len();
-    BlockPool::new(blocks, block_bytes, ports).map_err(|cause| AssembleError::NoMemory {
-        blocks,
-        block_bytes,
-        cause,
-    })
+    match BlockPool::new(blocks, block_bytes, ports) {
+        Ok(pool) => Ok(match copy {
+            Some(copy) => pool.copying_by(copy),
+            None => pool,
+        }),
+        Err(cause) => Err(AssembleError::NoMemory { blocks, block_bytes, cause }),
+    }
 }
 
 /// Makes a lane from each Processing to its Output: senders by Processing, receivers by Output.

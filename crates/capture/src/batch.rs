@@ -30,11 +30,12 @@ pub(crate) enum Ended {
     Uncommon,
 }
 
-/// Packets of one origin that go into what room is left in a block.
-pub(crate) struct Filling<'a> {
+/// Packets of one origin that go into what room is left in a block. `TAIL` says whether they tell
+/// their queue.
+pub(crate) struct Filling<'a, const TAIL: usize> {
     config: &'a ProcessingConfig,
     filter: Option<&'a Matcher>,
-    plain: PlainEpb,
+    plain: PlainEpb<TAIL>,
     interface_id: u32,
     queue: Option<u32>,
     /// Losses that the next packet tells.
@@ -43,7 +44,7 @@ pub(crate) struct Filling<'a> {
     batch: Batch,
 }
 
-impl<'a> Filling<'a> {
+impl<'a, const TAIL: usize> Filling<'a, TAIL> {
     /// Begins a batch whose first packet tells of `dropcount` losses. Without a block there is no
     /// room.
     #[inline(always)]
@@ -55,13 +56,13 @@ impl<'a> Filling<'a> {
         room: &'a mut [u8],
     ) -> Self {
         let interface_id = u32::from(origin.port.0);
-        let queue = config.record_queue.then_some(u32::from(origin.queue.0));
+        let queue = u32::from(origin.queue.0);
         Self {
             config,
             filter,
             plain: PlainEpb::new(interface_id, queue),
             interface_id,
-            queue,
+            queue: config.record_queue.then_some(queue),
             dropcount,
             room,
             batch: Batch::default(),

@@ -11,6 +11,7 @@ use crossbeam::queue::ArrayQueue;
 
 use crate::huge::HugeBuffer;
 use crate::losses::Drops;
+use crate::staging::CopyBytes;
 
 /// What a Processing has seen of one port since its block before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,6 +69,12 @@ impl Block {
         &self.buffer.as_slice()[..self.used_bytes]
     }
 
+    /// Returns how many bytes of room are behind them.
+    #[inline]
+    pub(crate) fn room_bytes(&self) -> usize {
+        self.buffer.bytes() - self.used_bytes
+    }
+
     /// Returns the room behind them.
     #[inline]
     pub(crate) fn room(&mut self) -> &mut [u8] {
@@ -93,6 +100,7 @@ pub struct BlockPool {
     free: Arc<ArrayQueue<Block>>,
     block_bytes: usize,
     in_hugepages: bool,
+    copy: CopyBytes,
 }
 
 impl BlockPool {
@@ -112,7 +120,19 @@ impl BlockPool {
             let pushed = free.push(Block { buffer, used_bytes: 0, tally });
             debug_assert!(pushed.is_ok(), "the queue has room for every block of the pool");
         }
-        Ok(Self { free: Arc::new(free), block_bytes, in_hugepages })
+        let copy: CopyBytes = <[u8]>::copy_from_slice;
+        Ok(Self { free: Arc::new(free), block_bytes, in_hugepages, copy })
+    }
+
+    /// Has packets copied into blocks by `copy` instead of by ordinary stores.
+    #[must_use]
+    pub fn copying_by(self, copy: CopyBytes) -> Self {
+        Self { copy, ..self }
+    }
+
+    /// Returns what copies packets into blocks.
+    pub(crate) fn copy(&self) -> CopyBytes {
+        self.copy
     }
 
     /// Takes a free block, empty, if there is one.

@@ -23,6 +23,7 @@ mod output;
 mod processing;
 mod processor;
 mod stage;
+mod staging;
 mod stamp;
 mod stop;
 mod topology;
@@ -47,6 +48,7 @@ pub use output::{Output, OutputConfig, OutputPorts, RotateOrder};
 pub use processing::Processing;
 pub use processor::{BLOCK_OVERHEAD_BYTES, ProcessingConfig, Processor};
 pub use stage::{Poll, Stage};
+pub use staging::CopyBytes;
 pub use stamp::Stamper;
 pub use stop::Stop;
 pub use topology::{

@@ -7,12 +7,14 @@
 
 use weir_filter::{Matcher, Program};
 use weir_model::{Burst, Clock};
+use weir_segment::pcapng::{QUEUE_TAIL_BYTES, TAIL_BYTES};
 use weir_telemetry::{ProcessingCounters, Published, Publisher, published};
 
 use crate::batch::{Ended, Filling};
 use crate::block::{Block, BlockPool, PortTally};
 use crate::lane::{BlockSender, Origin, WhenFull};
 use crate::losses::{Drops, PendingDrops};
+use crate::staging::Staging;
 
 /// Room that a block has beside the largest packet: the EPB's fixed parts and every option.
 pub const BLOCK_OVERHEAD_BYTES: usize = 128;
@@ -42,6 +44,8 @@ pub struct Processor<C> {
     output: BlockSender,
     drops: PendingDrops,
     open: Option<Block>,
+    /// What is not yet in `open`; nothing where there is none.
+    staging: Staging,
     /// What was seen of each port since the last block was handed over.
     seen: Vec<PortTally>,
     /// Losses claimed and not yet written into a packet's `epb_dropcount`, by port.
@@ -64,6 +68,7 @@ impl<C: Clock> Processor<C> {
     ) -> (Self, Published<ProcessingCounters>) {
         let (publisher, counters) = published();
         let filter = config.filter.as_ref().map(Matcher::of_program);
+        let staging = Staging::new(pool.copy());
         let processor = Self {
             config,
             filter,
@@ -72,6 +77,7 @@ impl<C: Clock> Processor<C> {
             output,
             drops,
             open: None,
+            staging,
             seen: vec![PortTally::default(); ports],
             untold: vec![Drops::default(); ports],
             oldest_ns: None,
@@ -103,14 +109,28 @@ impl<C: Clock> Processor<C> {
     /// that has to wait for a block: the burst's length if none has to.
     #[inline]
     pub(crate) fn process<B: Burst>(&mut self, burst: &B, from: usize, origin: &Origin) -> usize {
+        match self.config.record_queue {
+            true => self.process_all::<B, QUEUE_TAIL_BYTES>(burst, from, origin),
+            false => self.process_all::<B, TAIL_BYTES>(burst, from, origin),
+        }
+    }
+
+    /// As [`process`](Self::process), for packets with such tails.
+    #[inline]
+    fn process_all<B: Burst, const TAIL: usize>(
+        &mut self,
+        burst: &B,
+        from: usize,
+        origin: &Origin,
+    ) -> usize {
         let mut index = from;
         loop {
             let ended;
-            (index, ended) = self.batch(origin, |filling| filling.fill(burst, index));
+            (index, ended) = self.batch::<_, TAIL>(origin, |filling| filling.fill(burst, index));
             let room_bytes = match ended {
                 Ended::WithBurst => return index,
                 Ended::NeedsBlock(room_bytes) => room_bytes,
-                Ended::Uncommon => match self.uncommon(burst, index, origin) {
+                Ended::Uncommon => match self.uncommon::<B, TAIL>(burst, index, origin) {
                     Ended::NeedsBlock(room_bytes) => room_bytes,
                     _ => {
                         index += 1;
@@ -131,10 +151,17 @@ impl<C: Clock> Processor<C> {
     /// Lets `fill` put packets into the open block, and counts what they came to before anybody
     /// can see that they are there.
     #[inline(always)]
-    fn batch<R>(&mut self, origin: &Origin, fill: impl FnOnce(&mut Filling<'_>) -> R) -> R {
+    fn batch<R, const TAIL: usize>(
+        &mut self,
+        origin: &Origin,
+        fill: impl FnOnce(&mut Filling<'_, TAIL>) -> R,
+    ) -> R {
         let port = origin.port.index();
         let dropcount = self.untold[port].packets();
-        let room = self.open.as_mut().map_or(&mut [][..], Block::room);
+        let room = match &self.open {
+            Some(block) => self.staging.room(block),
+            None => &mut [][..],
+        };
         let room_bytes = room.len();
         let mut filling = Filling::new(&self.config, self.filter.as_ref(), origin, dropcount, room);
         let result = fill(&mut filling);
@@ -144,7 +171,7 @@ impl<C: Clock> Processor<C> {
         if batch.accepted_packets() > 0
             && let Some(block) = &mut self.open
         {
-            block.keep(room_bytes - left_bytes);
+            self.staging.keep(room_bytes - left_bytes, block);
             batch.add_to(&mut block.tally.total);
             self.seen[port].accepted_packets += batch.accepted_packets();
             if dropcount > 0 {
@@ -156,9 +183,14 @@ impl<C: Clock> Processor<C> {
 
     /// Deals with a packet that does not lie in one piece, or contradicts itself.
     #[cold]
-    fn uncommon<B: Burst>(&mut self, burst: &B, index: usize, origin: &Origin) -> Ended {
+    fn uncommon<B: Burst, const TAIL: usize>(
+        &mut self,
+        burst: &B,
+        index: usize,
+        origin: &Origin,
+    ) -> Ended {
         match burst.frame(index) {
-            Ok(frame) => self.batch(origin, |filling| filling.pieces(&frame)),
+            Ok(frame) => self.batch::<_, TAIL>(origin, |filling| filling.pieces(&frame)),
             Err(_) => {
                 self.lose_malformed(burst.wire_bytes(index), origin);
                 Ended::WithBurst
@@ -206,6 +238,7 @@ impl<C: Clock> Processor<C> {
     }
 
     fn hand_over(&mut self, mut block: Block) {
+        self.staging.finish(&mut block);
         block.tally.ports.copy_from_slice(&self.seen);
         self.seen.fill(PortTally::default());
         self.oldest_ns = None;
@@ -219,6 +252,12 @@ impl<C: Clock> Processor<C> {
     #[cold]
     fn turn_block(&mut self, room_bytes: usize) -> bool {
         assert!(room_bytes <= self.pool.block_bytes(), "a block holds the largest packet");
+        if let Some(block) = &self.open
+            && block.room_bytes() - self.staging.filled_bytes() >= room_bytes
+        {
+            // There was too little room on the way there, and it was cleared meanwhile.
+            return true;
+        }
         if let Some(block) = self.open.take() {
             self.hand_over(block);
         }

@@ -48,13 +48,13 @@ impl<C: Clock> Stamper<C> {
             self.spread(burst, earlier_ns, now_ns, counters);
             return;
         }
+        let now = self.clock.timestamp_at(now_ns);
         let mut own = 0;
         for index in 0..burst.len() {
             match burst.source_timestamp(index) {
                 Some(timestamp) => burst.set_timestamp(index, timestamp),
                 None => {
                     own += 1;
-                    let now = self.clock.timestamp_at(now_ns);
                     burst.set_timestamp(index, now);
                 }
             }
@@ -82,12 +82,16 @@ impl<C: Clock> Stamper<C> {
         let span_ns = (step_fixed * (packets - 1)) >> 16;
         let first = Timestamp::from_ns(now.as_ns().saturating_sub(span_ns));
         let first = self.not_before_last(first, counters);
+        // So far from the end of time that no sum below needs to look out for it: this is one
+        // vector addition for two packets.
+        let first_ns = first.as_ns().min(u64::MAX - span_ns);
         let mut offset_fixed = 0;
-        for index in 0..burst.len() {
-            burst.set_timestamp(index, first.saturating_add_ns(offset_fixed >> 16));
+        burst.set_timestamps(|| {
+            let time = Timestamp::from_ns(first_ns + (offset_fixed >> 16));
             offset_fixed += step_fixed;
-        }
-        self.last = first.saturating_add_ns((step_fixed * (packets - 1)) >> 16);
+            time
+        });
+        self.last = Timestamp::from_ns(first_ns + span_ns);
         counters.stamped_tsc_packets += packets;
         counters.stamp_spread_ns_max = counters.stamp_spread_ns_max.max(spread_ns);
     }

@@ -1,6 +1,9 @@
 /* See shim.h. */
 #include <errno.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include <rte_dev.h>
 #include <rte_devargs.h>
@@ -199,6 +202,32 @@ shim_gather(const struct rte_mbuf *mbuf, uint32_t from, uint8_t *out, uint32_t r
 	}
 	return copied;
 }
+
+#ifdef __SSE2__
+void
+shim_stream(uint8_t *to, const uint8_t *from, size_t bytes)
+{
+	__m128i *line = (__m128i *)to;
+	const __m128i *source = (const __m128i *)from, *end = source + bytes / sizeof(*source);
+
+	for (; source < end; source += 4, line += 4) {
+		__m128i a = _mm_load_si128(source), b = _mm_load_si128(source + 1),
+			c = _mm_load_si128(source + 2), d = _mm_load_si128(source + 3);
+
+		_mm_stream_si128(line, a);
+		_mm_stream_si128(line + 1, b);
+		_mm_stream_si128(line + 2, c);
+		_mm_stream_si128(line + 3, d);
+	}
+	_mm_sfence();
+}
+#else
+void
+shim_stream(uint8_t *to, const uint8_t *from, size_t bytes)
+{
+	memcpy(to, from, bytes);
+}
+#endif
 
 int
 shim_link(uint16_t port, uint32_t *speed_mbps, uint8_t *up)

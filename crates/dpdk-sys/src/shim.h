@@ -8,6 +8,7 @@
 #ifndef WEIR_SHIM_H
 #define WEIR_SHIM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <rte_ethdev.h>
@@ -116,6 +117,13 @@ uint16_t shim_ring_receive(struct rte_ring *ring, struct rte_mbuf **mbufs,
  * than nb_segs segments, and of each no more than its data_len. The packet must not be malformed.
  */
 uint32_t shim_gather(const struct rte_mbuf *mbuf, uint32_t from, uint8_t *out, uint32_t room);
+
+/*
+ * Copies bytes by stores that go past the caches, and makes them seen before any store that follows.
+ * Both addresses and the count are multiples of SHIM_LINE_BYTES.
+ */
+static const uint32_t SHIM_LINE_BYTES = 64;
+void shim_stream(uint8_t *to, const uint8_t *from, size_t bytes);
 
 /* Returns 0 and the PMD's own idea of the link, without waiting; or a negative errno. */
 int shim_link(uint16_t port, uint32_t *speed_mbps, uint8_t *up);

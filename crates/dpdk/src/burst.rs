@@ -205,6 +205,13 @@ impl weir_model::Burst for Burst {
     }
 
     #[inline]
+    fn set_timestamps(&mut self, mut next: impl FnMut() -> Timestamp) {
+        for time_ns in &mut self.times_ns[..self.len] {
+            *time_ns = next().as_ns();
+        }
+    }
+
+    #[inline]
     fn scatter(&mut self, lane_of: &[u8], lanes: &mut [Self]) {
         let len = self.len;
         let lane_of = &lane_of[..len];

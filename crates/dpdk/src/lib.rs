@@ -19,6 +19,7 @@ mod mempool;
 mod port;
 pub mod ring;
 mod rx_queue;
+mod stream;
 mod timestamps;
 mod vlan;
 mod xstats;
@@ -37,5 +38,6 @@ pub use port::{
 };
 pub use ring::{RingError, RingGauge, RingReceiver, RingSender};
 pub use rx_queue::RxQueue;
+pub use stream::stream;
 /// The version of the DPDK that this was built with, such as `22.11.11`.
 pub use weir_dpdk_sys::DPDK_VERSION;

@@ -42,6 +42,14 @@ pub trait Burst: Default + Send {
     /// after the packet has been handed to another lcore.
     fn set_timestamp(&mut self, index: usize, timestamp: Timestamp);
 
+    /// Sets the times of all packets, in order, to what `next` returns.
+    #[inline]
+    fn set_timestamps(&mut self, mut next: impl FnMut() -> Timestamp) {
+        for index in 0..self.len() {
+            self.set_timestamp(index, next());
+        }
+    }
+
     /// Moves every packet `i` to the end of `lanes[lane_of[i]]`, in order, leaving this burst
     /// empty.
     ///

@@ -117,6 +117,7 @@ impl World {
             blocks: BlockConfig {
                 blocks: rng.random_bool(0.7).then(|| 2 * plan.processings + plan.outputs),
                 block_bytes: SNAPLEN_BYTES_MAX as usize + BLOCK_OVERHEAD_BYTES,
+                copy: None,
             },
             output: output(choices.ports, snaplen_bytes, is_compressed, &mut rng),
             storages: storages(&disk, plan.outputs),

@@ -18,7 +18,7 @@ pub use epb::{
 };
 pub use interface::{InterfaceDescription, InterfaceStatistics};
 pub use options::{OPTION_BYTES_MAX, RawOption};
-pub use plain_epb::PlainEpb;
+pub use plain_epb::{PlainEpb, QUEUE_TAIL_BYTES, TAIL_BYTES};
 pub use reader::{Block, BlockReader, EnhancedPacket, Options, ReadError, ReadErrorKind};
 pub use section::SectionHeader;
 

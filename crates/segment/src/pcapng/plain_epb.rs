@@ -11,43 +11,46 @@ use super::epb::{EPB_BODY_OFFSET_BYTES, OPTION_EPB_QUEUE, option_header};
 use super::{BLOCK_TYPE_EPB, padding_bytes};
 
 const TRAILER_BYTES: usize = 4;
-/// The queue option, and the end of options.
-const OPTIONS_BYTES: usize = 8 + 4;
+
+/// What follows the packet in a [`PlainEpb`] without options: the trailer.
+pub const TAIL_BYTES: usize = TRAILER_BYTES;
+
+/// What follows the packet in a [`PlainEpb`] with `epb_queue`: the option, the end of options, and
+/// the trailer.
+pub const QUEUE_TAIL_BYTES: usize = 8 + 4 + TRAILER_BYTES;
 
 /// Up to this many bytes a packet is copied by moves of constant size, which are faster than a call
 /// of `memcpy`.
 const SMALL_BYTES_MAX: usize = 256;
 
-/// Writes blocks with neither `epb_dropcount` nor `epb_hash`.
+/// Writes blocks with neither `epb_dropcount` nor `epb_hash`; `TAIL` is [`TAIL_BYTES`] or
+/// [`QUEUE_TAIL_BYTES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PlainEpb {
+pub struct PlainEpb<const TAIL: usize> {
     interface_id: u32,
-    options: Option<[u8; OPTIONS_BYTES]>,
+    /// All of it but the trailer, which says how long the block is.
+    tail: [u8; TAIL],
 }
 
-impl PlainEpb {
-    /// Makes a writer for packets of an interface, with the receive queue beside each if it is
-    /// given.
-    pub fn new(interface_id: u32, queue: Option<u32>) -> Self {
-        let options = queue.map(|queue| {
-            let mut options = [0; OPTIONS_BYTES];
-            options[0..4].copy_from_slice(&option_header(OPTION_EPB_QUEUE, 4));
-            options[4..8].copy_from_slice(&queue.to_le_bytes());
-            options
-        });
-        Self { interface_id, options }
+impl<const TAIL: usize> PlainEpb<TAIL> {
+    /// Makes a writer for packets of an interface that came by a receive queue, which is told where
+    /// the tail has the room.
+    #[inline(always)]
+    pub fn new(interface_id: u32, queue: u32) -> Self {
+        const { assert!(TAIL == TAIL_BYTES || TAIL == QUEUE_TAIL_BYTES) };
+        let mut tail = [0; TAIL];
+        if TAIL == QUEUE_TAIL_BYTES {
+            tail[0..4].copy_from_slice(&option_header(OPTION_EPB_QUEUE, 4));
+            tail[4..8].copy_from_slice(&queue.to_le_bytes());
+        }
+        Self { interface_id, tail }
     }
 
     /// Returns the exact size of the block of a packet of which `captured_bytes` are kept, in
     /// bytes: a multiple of 4.
     #[inline(always)]
     pub fn bytes(&self, captured_bytes: usize) -> usize {
-        let options_bytes = if self.options.is_some() { OPTIONS_BYTES } else { 0 };
-        EPB_BODY_OFFSET_BYTES
-            + captured_bytes
-            + padding_bytes(captured_bytes)
-            + options_bytes
-            + TRAILER_BYTES
+        EPB_BODY_OFFSET_BYTES + captured_bytes + padding_bytes(captured_bytes) + TAIL
     }
 
     /// Writes the block of a packet into `out`, all of which it takes. `packet` are the bytes that
@@ -60,24 +63,16 @@ impl PlainEpb {
     pub fn write(&self, out: &mut [u8], timestamp: Timestamp, wire_bytes: u32, packet: &[u8]) {
         assert!(out.len() == self.bytes(packet.len()), "the room is the block's own");
         let total = (out.len() as u32).to_le_bytes();
-        let (header, rest) = out.split_at_mut(EPB_BODY_OFFSET_BYTES);
-        let header: &mut [u8; EPB_BODY_OFFSET_BYTES] =
-            header.try_into().expect("it was split off with this size");
+        let (header, rest) =
+            out.split_first_chunk_mut().expect("a block is longer than its header");
         *header = self.header(timestamp, packet.len() as u32, wire_bytes, total);
         let (body, rest) = rest.split_at_mut(packet.len());
         copy(body, packet);
         // Four bytes whatever the padding is: options or trailer overwrite the rest.
         rest[..4].fill(0);
-        let tail = &mut rest[padding_bytes(packet.len())..];
-        match &self.options {
-            Some(options) => {
-                let mut bytes = [0; OPTIONS_BYTES + TRAILER_BYTES];
-                bytes[..OPTIONS_BYTES].copy_from_slice(options);
-                bytes[OPTIONS_BYTES..].copy_from_slice(&total);
-                tail.copy_from_slice(&bytes);
-            }
-            None => tail.copy_from_slice(&total),
-        }
+        let tail = rest.last_chunk_mut().expect("a block is longer than its tail");
+        *tail = self.tail;
+        tail[TAIL - TRAILER_BYTES..].copy_from_slice(&total);
     }
 
     #[inline(always)]

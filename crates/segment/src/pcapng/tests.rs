@@ -107,10 +107,11 @@ proptest! {
         let fields = EpbFields { captured_bytes, dropcount: 0, hash: None, ..fields };
         let mut written = vec![0; epb_bytes(&fields)];
         write_epb(&mut written, &fields, |area| area.copy_from_slice(&data));
-        let plain = PlainEpb::new(fields.interface_id, fields.queue);
-        let mut out = vec![0xEE; plain.bytes(data.len())];
-        plain.write(&mut out, fields.timestamp, fields.wire_bytes, &data);
-        prop_assert_eq!(out, written);
+        let plain = match fields.queue {
+            Some(queue) => plain::<QUEUE_TAIL_BYTES>(&fields, queue, &data),
+            None => plain::<TAIL_BYTES>(&fields, 0, &data),
+        };
+        prop_assert_eq!(plain, written);
     }
 
     #[test]
@@ -132,6 +133,13 @@ proptest! {
         }
         read_all(&out);
     }
+}
+
+fn plain<const TAIL: usize>(fields: &EpbFields, queue: u32, data: &[u8]) -> Vec<u8> {
+    let plain = PlainEpb::<TAIL>::new(fields.interface_id, queue);
+    let mut out = vec![0xEE; plain.bytes(data.len())];
+    plain.write(&mut out, fields.timestamp, fields.wire_bytes, data);
+    out
 }
 
 /// Reads everything there is to read, and holds the reader to its bounds.
