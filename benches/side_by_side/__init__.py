@@ -1,0 +1,1 @@
+"""What benches/side-by-side is made of."""
