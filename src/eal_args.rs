@@ -59,16 +59,19 @@ const UNFIT: &[(&str, &str)] = &[
     ("--no-telemetry", "it is always given"),
 ];
 
-/// Makes EAL's arguments, without the program's name.
+/// Checks what the user adds to EAL's arguments. It comes before anything that has a word to say
+/// about the machine, so that a mistake is told alone.
 ///
 /// # Errors
 ///
-/// [`EalArgsError`] if what the user added contradicts what is derived.
-pub(crate) fn eal_args(
-    config: &Config,
-    plan: &Plan,
-    memory: EalMemory,
-) -> Result<Vec<String>, EalArgsError> {
+/// [`EalArgsError`] if it contradicts what is derived.
+pub(crate) fn check_extra_args(config: &Config) -> Result<(), EalArgsError> {
+    config.eal.extra_args.iter().try_for_each(|argument| check_extra(argument))
+}
+
+/// Makes EAL's arguments, without the program's name. What the user adds stands last, and was
+/// [checked](check_extra_args).
+pub(crate) fn eal_args(config: &Config, plan: &Plan, memory: EalMemory) -> Vec<String> {
     let mut args = vec!["--lcores".to_owned(), lcores(plan)];
     args.extend(["--main-lcore".to_owned(), "0".to_owned()]);
     args.extend(memory_args(memory));
@@ -76,11 +79,8 @@ pub(crate) fn eal_args(
     args.push(format!("--file-prefix={}", config.eal.file_prefix));
     args.push("--log-level=*:warning".to_owned());
     args.extend(device_args(config));
-    for argument in &config.eal.extra_args {
-        check_extra(argument)?;
-    }
     args.extend(config.eal.extra_args.iter().cloned());
-    Ok(args)
+    args
 }
 
 /// Maps each lcore that EAL runs to its CPU: `0@0,1@1`.

@@ -27,7 +27,7 @@ use self::memory::MbufPlan;
 use self::ports::OpenPorts;
 use crate::cli::RunArgs;
 use crate::config::{self, Config, Device};
-use crate::eal_args::eal_args;
+use crate::eal_args::{check_extra_args, eal_args};
 use crate::exit::{AppError, Exit};
 use crate::text::say;
 
@@ -36,8 +36,9 @@ pub(crate) fn run(arguments: &RunArgs) -> Result<Exit, AppError> {
     let config = config::load(arguments)?;
     let plan = Plan::new(&wanted(&config)).map_err(RunError::from)?;
     let mbufs = MbufPlan::new(&config, &plan).map_err(RunError::from)?;
+    check_extra_args(&config).map_err(RunError::from)?;
     let memory = memory::choose(&config, &mbufs).map_err(RunError::from)?;
-    let eal_arguments = eal_args(&config, &plan, memory).map_err(RunError::from)?;
+    let eal_arguments = eal_args(&config, &plan, memory);
     if arguments.plan {
         print_plan(&plan, &mbufs, &eal_arguments);
         return Ok(Exit::Done);
@@ -151,7 +152,7 @@ fn assemble_all(
             flush_ns: nanoseconds(config.buffers.flush_interval),
         },
         blocks: BlockConfig {
-            blocks: Some(memory::blocks(config, plan)),
+            blocks: memory::blocks(config, plan),
             block_bytes: config.buffers.block_bytes,
             copy: Some(weir_dpdk::stream),
         },
