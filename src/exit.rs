@@ -1,8 +1,9 @@
 //! How the program ends: what is printed, and the exit code (`docs/operations.md`).
 
-use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
+
+use weir_telemetry::ErrorChain;
 
 use crate::config::ConfigError;
 use crate::socket::SocketError;
@@ -68,21 +69,6 @@ impl AppError {
 /// Prints an error with everything that caused it, and returns its exit code.
 pub(crate) fn report(error: &AppError) -> Exit {
     // Where nobody takes it, the exit code still says it; `eprintln!` would panic.
-    let _ = writeln!(std::io::stderr(), "weir: {}", chain_of(error));
+    let _ = writeln!(std::io::stderr(), "weir: {}", ErrorChain(error));
     error.exit()
-}
-
-/// Returns an error's text and those of its causes, as one line.
-pub(crate) fn chain_of(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        // A transparent error repeats its cause.
-        if !text.ends_with(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = error.source();
-    }
-    text
 }

@@ -75,7 +75,7 @@ pub(crate) enum Problem {
     NoCpu,
     #[error(
         "the filter \"{expression}\" cannot be used: {}",
-        crate::exit::chain_of(.cause)
+        weir_telemetry::ErrorChain(.cause)
     )]
     Filter { expression: String, cause: CompileError },
     #[error("output.prefix \"{prefix}\" cannot be used: {cause}")]

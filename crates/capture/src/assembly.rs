@@ -56,8 +56,8 @@ pub struct OutputStorage<St> {
 /// Blocks: how many, and how large.
 #[derive(Clone, Copy, Debug)]
 pub struct BlockConfig {
-    /// How many; `None` is as few as keep every stage at work.
-    pub blocks: Option<usize>,
+    /// How many: at least two for each Processing and one for each Output.
+    pub blocks: usize,
     /// The size of each, in bytes.
     pub block_bytes: usize,
     /// What copies packets into them; `None` is ordinary stores.
@@ -267,12 +267,6 @@ fn take<T>(parts: &mut [Option<T>], index: usize) -> T {
     parts[index].take().expect("a plan names each part once")
 }
 
-/// Blocks that keep every stage at work: for each Processing one open and one handed over, and for
-/// each Output one in hand and some that wait, so that a slow write does not stop the copying.
-fn blocks_wanted(plan: &Plan) -> usize {
-    4 * plan.processings + 4 * plan.outputs
-}
-
 fn make_pool<S, C, St>(plan: &Plan, parts: &Parts<S, C, St>) -> Result<BlockPool, AssembleError> {
     let BlockConfig { blocks, block_bytes, copy } = parts.blocks;
     // A packet in pieces is put together whole before it is sliced.
@@ -285,7 +279,6 @@ fn make_pool<S, C, St>(plan: &Plan, parts: &Parts<S, C, St>) -> Result<BlockPool
         });
     }
     let blocks_min = 2 * plan.processings + plan.outputs;
-    let blocks = blocks.unwrap_or_else(|| blocks_wanted(plan));
     if blocks < blocks_min {
         return Err(AssembleError::TooFewBlocks {
             blocks,

@@ -6,7 +6,6 @@
 //! Runs on: an Output lcore, or one that runs everything. Allocates: when a segment is opened or
 //! sealed.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,7 +15,7 @@ use weir_segment::{
     CreateError, RotateCause, RotationPolicy, SegmentNamer, SegmentOptions, SegmentWriter,
     StorageCause,
 };
-use weir_telemetry::{OutputCounters, Published, Publisher, published};
+use weir_telemetry::{ErrorChain, OutputCounters, Published, Publisher, published};
 
 use crate::block::{Block, BlockPool, PortTally};
 use crate::description::Description;
@@ -208,7 +207,7 @@ impl<S: Storage, C: Clock> Output<S, C> {
     fn report(&mut self, loss: StorageCause, segment: &str, cause: &dyn std::error::Error) {
         self.counters.storage_errors += 1;
         if self.failing != Some(loss) {
-            error!(segment, cause = %Chain(cause), "blocks are being lost: the storage failed");
+            error!(segment, cause = %ErrorChain(cause), "blocks are being lost: the storage failed");
         }
         self.failing = Some(loss);
     }
@@ -301,7 +300,7 @@ impl<S: Storage, C: Clock> Output<S, C> {
         self.counters.sync_ns_max = self.counters.sync_ns_max.max(took_ns);
         if let Err(cause) = result {
             self.counters.storage_errors += 1;
-            error!(segment, cause = %Chain(&cause), "a sync failed: what was written since the last is not durable");
+            error!(segment, cause = %ErrorChain(&cause), "a sync failed: what was written since the last is not durable");
             if !is_sound {
                 self.leave_unsealed();
             }
@@ -326,7 +325,7 @@ impl<S: Storage, C: Clock> Output<S, C> {
                 self.counters.unsealed_segments += 1;
                 self.closed_bytes += written.stored_bytes;
                 self.closed_durable_packets += durable.packets;
-                error!(cause = %Chain(&cause), "a segment could not be sealed");
+                error!(cause = %ErrorChain(&cause), "a segment could not be sealed");
             }
         }
     }
@@ -375,20 +374,5 @@ impl<S: Storage, C: Clock> Stage for Output<S, C> {
         self.keep_time();
         self.publish();
         Poll::worked(worked)
-    }
-}
-
-/// An error with everything that caused it, on one line: the storage's own word stands last.
-struct Chain<'a>(&'a dyn std::error::Error);
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
     }
 }

@@ -305,14 +305,18 @@ fn indirect_mbufs(bench: &mut Bench) {
     bench.check(original, |burst| expect_bytes(burst, &whole, 40));
 }
 
-/// `net_ring` has no hash and no clock, so what stands in the mbuf is not the port's word.
-fn metadata_that_is_not_believed(bench: &mut Bench) {
-    let stamps = bench.injector.stamps;
+/// Sends a packet whose mbuf says that it was hashed and stamped.
+fn inject_hashed_and_stamped(bench: &mut Bench) {
     let mut crafted = packet(&bench.pool, &[&bytes(60)]);
-    crafted.fields.ol_flags = sys::SHIM_F_RSS_HASH | stamps.source_flag;
+    crafted.fields.ol_flags = sys::SHIM_F_RSS_HASH | bench.injector.stamps.source_flag;
     crafted.fields.rss_hash = 0xdead_beef;
     crafted.fields.time = 123_456;
     bench.injector.inject(crafted);
+}
+
+/// `net_ring` has no hash and no clock, so what stands in the mbuf is not the port's word.
+fn metadata_that_is_not_believed(bench: &mut Bench) {
+    inject_hashed_and_stamped(bench);
     bench.receive();
     let frame = bench.burst.frame(0).unwrap();
     assert_eq!((frame.rss_hash, frame.timestamp), (None, Timestamp::EPOCH));
@@ -325,11 +329,7 @@ fn metadata_that_is_not_believed(bench: &mut Bench) {
 /// What a queue does whose port has a clock and a symmetric hash, which no vdev has.
 fn metadata_that_is_believed(bench: &mut Bench) {
     let stamps = bench.injector.stamps;
-    let mut crafted = packet(&bench.pool, &[&bytes(60)]);
-    crafted.fields.ol_flags = sys::SHIM_F_RSS_HASH | stamps.source_flag;
-    crafted.fields.rss_hash = 0xdead_beef;
-    crafted.fields.time = 123_456;
-    bench.injector.inject(crafted);
+    inject_hashed_and_stamped(bench);
     let mut mbufs = [std::ptr::null_mut(); 4];
     let mut views = [sys::shim_view::default(); 4];
     let mut times = [0; 4];

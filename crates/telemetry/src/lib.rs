@@ -6,11 +6,13 @@
 
 mod accounting;
 mod counters;
+mod error_chain;
 mod published;
 mod stats;
 
 pub use accounting::{Accounting, Tally};
 pub use counters::{CounterSet, InputCounters, LcoreCounters, OutputCounters, ProcessingCounters};
+pub use error_chain::ErrorChain;
 pub use published::{Published, Publisher, published};
 pub use stats::{
     AccountingStats, BufferStats, HeaderStats, LcoreStats, LinkStats, LostStats, NicCounter,

@@ -115,7 +115,10 @@ impl World {
             clock: clock.clone(),
             processing: processing(snaplen_bytes, &mut rng),
             blocks: BlockConfig {
-                blocks: rng.random_bool(0.7).then(|| 2 * plan.processings + plan.outputs),
+                blocks: match rng.random_bool(0.7) {
+                    true => 2 * plan.processings + plan.outputs,
+                    false => 4 * (plan.processings + plan.outputs),
+                },
                 block_bytes: SNAPLEN_BYTES_MAX as usize + BLOCK_OVERHEAD_BYTES,
                 copy: None,
             },
