@@ -185,3 +185,6 @@ impl<S: PacketSource, T: BurstSender<S::Burst>, C: Clock> Stage for Input<S, T, 
 fn lane_of_hash(hash: u32, lanes: usize) -> u8 {
     ((u64::from(hash) * lanes as u64) >> 32) as u8
 }
+
+#[cfg(test)]
+mod tests;

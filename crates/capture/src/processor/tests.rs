@@ -215,3 +215,18 @@ fn what_waited_long_enough_is_handed_over() {
     world.processor.publish();
     assert_eq!(world.counters().aged_blocks, 1);
 }
+
+/// An Output may count a block as stored the moment it has it: what is in it must be counted as
+/// given by then, or a reader sees more come out than went in.
+#[test]
+fn what_a_block_holds_is_counted_before_it_is_handed_over() {
+    let mut world = World::new(2, WhenFull::Hold, None);
+    let burst = SimBurst::of(&world.mbufs, [frame(1), frame(2)]);
+    let bytes = (0..burst.len()).map(|index| u64::from(burst.wire_bytes(index))).sum();
+    world.processor.take(2, bytes, &world.origin);
+    assert_eq!(world.processor.process(&burst, 0, &world.origin), 2);
+    assert_eq!(world.published.read().accepted_packets, 0, "nothing was shown yet");
+    let block = world.block();
+    assert_eq!(block.tally.total.packets, 2);
+    assert_eq!(world.counters().accepted_packets, 2);
+}
